@@ -1,0 +1,58 @@
+/* What one column of a table is on the wire: the meeting point of source types, Avro types and warehouse types.
+ * Schema names and encodings are Debezium's defaults (adaptive time, precise decimals), so that its readers read us. */
+#ifndef LEAT_PROTO_COLUMN_H
+#define LEAT_PROTO_COLUMN_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum column_type {
+    COLUMN_BOOL,            /* boolean */
+    COLUMN_INT16,           /* int, connect.type int16 */
+    COLUMN_INT32,           /* int */
+    COLUMN_INT64,           /* long */
+    COLUMN_FLOAT,           /* float */
+    COLUMN_DOUBLE,          /* double */
+    COLUMN_DECIMAL,         /* bytes, logicalType decimal, connect.name org.apache.kafka.connect.data.Decimal */
+    COLUMN_VARIABLE_DECIMAL,/* record io.debezium.data.VariableScaleDecimal {scale int, value bytes} */
+    COLUMN_STRING,          /* string */
+    COLUMN_BYTES,           /* bytes */
+    COLUMN_UUID,            /* string, io.debezium.data.Uuid */
+    COLUMN_JSON,            /* string, io.debezium.data.Json */
+    COLUMN_XML,             /* string, io.debezium.data.Xml */
+    COLUMN_ENUM,            /* string, io.debezium.data.Enum */
+    COLUMN_DATE,            /* int days, io.debezium.time.Date */
+    COLUMN_TIME_US,         /* long, io.debezium.time.MicroTime */
+    COLUMN_TIMESTAMP_US,    /* long, io.debezium.time.MicroTimestamp */
+    COLUMN_TIMESTAMP_MS,    /* long, io.debezium.time.Timestamp */
+    COLUMN_ZONED_TIME,      /* string, io.debezium.time.ZonedTime */
+    COLUMN_ZONED_TIMESTAMP, /* string ISO 8601 UTC, io.debezium.time.ZonedTimestamp */
+    COLUMN_INTERVAL_US,     /* long, io.debezium.time.MicroDuration */
+};
+
+struct column {
+    const char *name;        /* as the source has it */
+    enum column_type type;
+    bool optional;           /* Avro ["null", T], default null */
+    int precision, scale;    /* DECIMAL */
+    int length;              /* characters a text can have; 0: not known */
+    const char *source_type; /* "VARCHAR", travels as __debezium.source.column.type; NULL: does not travel */
+    const char *enum_labels; /* ENUM: "a,b,c" */
+};
+
+/* A table as its events describe it. Plain data; whoever made it owns what it points at. */
+struct table_shape {
+    const char *topic;         /* <prefix>.<schema>.<table>; also the Avro namespace */
+    struct column *columns;
+    size_t n_columns;
+    const uint16_t *key_columns; /* indexes, in key order */
+    size_t n_key_columns;        /* 0: no key (the record's key is null) */
+};
+
+/* Appends a column's Avro type (with the null union when optional). */
+void column_put_avro_type(struct buf *out, const struct column *column);
+/* Avro names allow [A-Za-z_][A-Za-z0-9_]*: anything else becomes '_', a leading digit gets one in front (Debezium's
+ * rule). Two columns that become one name are refused where the shape is made. */
+void column_put_avro_name(struct buf *out, const char *name);
+
+#endif
