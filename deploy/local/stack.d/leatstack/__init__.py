@@ -1,0 +1,1 @@
+"""The local stack: every server that leat talks to, on one machine, without containers."""

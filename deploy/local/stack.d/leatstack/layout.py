@@ -1,0 +1,102 @@
+"""Where things are: the checkout, the cache of downloads, one stack's folder, its ports."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from .errors import StackError
+
+LOCAL = Path(__file__).resolve().parents[2]
+CHECKOUT = LOCAL.parents[1]
+PINS = LOCAL / "stack.d"
+PORTS_FILE = LOCAL / "ports.env"
+POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
+REDSHIFT_STANDIN = LOCAL / "redshift"
+HOST = "127.0.0.1"
+
+
+def read_env_file(path):
+    pairs = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        key, equals, value = line.partition("=")
+        if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", key):
+            raise StackError(f"{path}:{number}: not KEY=VALUE: {line}")
+        pairs[key] = value
+    return pairs
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+class Cache:
+    """What deploy/local/install made; the names are the ones it gives (see its --paths)."""
+
+    def __init__(self):
+        versions = read_env_file(PINS / "versions.env")
+        root = Path(os.environ.get("LEAT_CACHE") or Path.home() / ".cache" / "leat")
+        self.venv = root / f"venv-{_digest(PINS / 'requirements.txt')}"
+        self.python = self.venv / "bin/python"
+        self.docdb = self.venv / "bin/secantusd-py"
+        self.kafka = root / f"kafka-{_digest(PINS / 'kafka/pom.xml')}"
+        self.apicurio = root / f"apicurio-{versions['APICURIO_VERSION']}"
+        self.apicurio_jar = (
+            self.apicurio / f"apicurio-registry-app-{versions['APICURIO_VERSION']}-runner.jar"
+        )
+        self.versitygw = root / f"versitygw-{versions['VERSITYGW_VERSION']}" / "versitygw"
+
+
+class Ports:
+    def __init__(self, base):
+        offsets = read_env_file(PORTS_FILE)
+        del offsets["LEAT_PORT_BASE"]
+        self.base = base
+        self._ports = {name: base + int(offset) for name, offset in offsets.items()}
+        if base < 1 or max(self._ports.values()) > 65535:
+            raise StackError(f"port base {base} leaves the range of ports: choose 1024 to 65000")
+
+    def __getattr__(self, name):
+        return self._ports[name.upper()]
+
+
+class Layout:
+    """One stack's folder. Every service keeps its data in a folder of its own name."""
+
+    MARKER = ".leat-stack"
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        self.run = self.folder / "run"
+        self.log = self.folder / "log"
+        self.tls = self.folder / "tls"
+        self.env_file = self.folder / "stack.env"
+        self.base_file = self.folder / "port-base"
+        self.marker = self.folder / self.MARKER
+
+    def make(self):
+        if not self.marker.exists() and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise StackError(f"{self.folder} is not empty and not a stack's folder: give another --dir")
+        for folder in (self.folder, self.run, self.log):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.marker.touch()
+
+    def data(self, service_name):
+        return self.folder / service_name
+
+    def saved_base(self):
+        return int(self.base_file.read_text()) if self.base_file.exists() else None
+
+
+def choose_base(from_option, layout):
+    """Option, then environment, then what this stack was started with, then the file's."""
+    text = from_option or os.environ.get("LEAT_PORT_BASE")
+    if text is None:
+        saved = layout.saved_base()
+        return saved if saved is not None else int(read_env_file(PORTS_FILE)["LEAT_PORT_BASE"])
+    if not str(text).isdigit():
+        raise StackError(f"port base \"{text}\" is not a number")
+    return int(text)
