@@ -68,6 +68,8 @@ class Postgres(Service):
         super().prepare()
         if not self._cluster.exists():
             self._init()
+        # Nothing of the last life is left (see leftovers), but PostgreSQL takes a zombie for alive.
+        (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _init(self):
         """Made aside and renamed, so that an interrupted initdb is not taken for a cluster."""

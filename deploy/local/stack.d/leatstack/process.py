@@ -17,32 +17,42 @@ class Identity(NamedTuple):
     started: int
 
 
+class _Stat(NamedTuple):
+    state: str
+    parent: int
+    n_threads: int
+    started: int
+
+
 def _stat(pid):
-    """(state, parent, start time), or None when there is no such process."""
+    """None when there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = text[text.rindex(")") + 2 :].split()
-    return fields[0], int(fields[1]), int(fields[19])
+    return _Stat(fields[0], int(fields[1]), int(fields[17]), int(fields[19]))
 
 
 def identify(pid):
     stat = _stat(pid)
-    return Identity(pid, stat[2]) if stat else None
+    return Identity(pid, stat.started) if stat else None
 
 
 def is_alive(identity):
-    """A zombie is dead: whoever should have reaped it may never do so."""
+    """A zombie is dead, whoever should reap it may never do so; but one whose other threads are
+    still on their way out holds its ports and memory."""
     stat = _stat(identity.pid)
-    return stat is not None and stat[2] == identity.started and stat[0] not in "ZX"
+    if stat is None or stat.started != identity.started:
+        return False
+    return stat.state not in "ZX" or stat.n_threads > 1
 
 
 def descendants(root):
     children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (stat := _stat(int(entry))):
-            children.setdefault(stat[1], []).append(Identity(int(entry), stat[2]))
+            children.setdefault(stat.parent, []).append(Identity(int(entry), stat.started))
     found, queue = [], [root.pid]
     while queue:
         below = children.get(queue.pop(), [])
