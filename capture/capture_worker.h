@@ -1,0 +1,14 @@
+/* The always-on worker of one source: sessions one after the other, two threads each. */
+#ifndef LEAT_CAPTURE_CAPTURE_WORKER_H
+#define LEAT_CAPTURE_CAPTURE_WORKER_H
+
+#include "base/config.h"
+#include "base/err.h"
+
+/* Runs until stop is requested (RC_OK) or a person must act. What is missing at start ends it; what goes away later is
+ * waited for. */
+MUST_CHECK enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err);
+/* Everything that capture_run would need, read only: broker, registry, source, its settings, the ledger's identity. */
+MUST_CHECK enum rc capture_check(const struct config *config, const struct config_source *source, struct err *err);
+
+#endif
