@@ -22,7 +22,10 @@ Data, logs and pid files lie under DIR. Ports come from deploy/local/ports.env."
 
 EPILOG = """\
 exit status: 0 done; 1 could not (one message on stderr says what, where and what to do);
-2 wrong arguments; 3 `status`: something is not running or not ready"""
+2 wrong arguments; 3 `status`: something is not running or not ready
+
+LEAT_CACHE is where deploy/local/install put the servers (default ~/.cache/leat);
+LEAT_STACK_TIMEOUT_S is how long a server may take until it is ready (default 90)."""
 
 
 def parser():
@@ -120,9 +123,7 @@ def main(arguments=None):
         else:
             getattr(stack, options.command)()
         return 0
-    except StackError as error:
-        print(f"stack: {error}", file=sys.stderr)
-    except OSError as error:
+    except (StackError, OSError) as error:
         print(f"stack: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("stack: interrupted", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Kafka and the schema registry."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from .errors import StackError
 from .layout import HOST, PINS
 from .service import Service
 
-JAVA = Path("/usr/lib/jvm/java-17-openjdk-amd64/bin/java")
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+JAVA = Path(f"/usr/lib/jvm/java-17-openjdk-{ARCHITECTURE}/bin/java")
 
 # Coordinator topics are small and single: a first group join or transaction takes a second, not ten.
 KAFKA_PROPERTIES = """\
@@ -71,7 +73,14 @@ class Kafka(Service):
     def _format(self):
         words = ["kafka.tools.StorageTool", "format", "--cluster-id", self.CLUSTER_ID]
         command = [*self._java("-Xmx128m", "-XX:TieredStopAtLevel=1"), *words, "-c", self._properties]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=self.data)
+        done = subprocess.run(
+            command,
+            env=self.full_environment(),
+            cwd=self.data,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         if done.returncode != 0:
             said = (done.stderr + done.stdout).strip().splitlines()
             raise StackError(f"kafka: could not format {self.data}: {said[-1] if said else 'no output'}")
@@ -109,14 +118,14 @@ class Registry(Service):
         settings = {
             "quarkus.http.host": HOST,
             "quarkus.http.port": self.port("registry"),
-            "quarkus.datasource.jdbc.url": (
+            "%prod.quarkus.datasource.jdbc.url": (
                 f"jdbc:h2:file:{self.data}/schemas;WRITE_DELAY=0;DB_CLOSE_ON_EXIT=FALSE"
             ),
-            "quarkus.datasource.jdbc.initial-size": 2,
-            "quarkus.datasource.jdbc.min-size": 2,
-            "quarkus.datasource.jdbc.max-size": 20,
+            "%prod.quarkus.datasource.jdbc.initial-size": 2,
+            "%prod.quarkus.datasource.jdbc.min-size": 2,
+            "%prod.quarkus.datasource.jdbc.max-size": 20,
         }
-        definitions = [f"-D{profile}{key}={value}" for key, value in settings.items() for profile in ("", "%prod.")]
+        definitions = [f"-D{key}={value}" for key, value in settings.items()]
         flags = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         return [JAVA, *flags, *definitions, "-jar", self.cache.apicurio_jar]
 

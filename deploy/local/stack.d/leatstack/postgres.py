@@ -46,7 +46,6 @@ def as_database_user():
         "--init-groups",
         "--inh-caps=-all,+dac_override",
         "--ambient-caps=-all,+dac_override",
-        "--bounding-set=-all,+dac_override",
     ]
 
 

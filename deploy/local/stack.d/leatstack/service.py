@@ -81,12 +81,23 @@ class Service:
         process.kill_all(self.leftovers())
         self.prepare()
         log_start = self.log.stat().st_size if self.log.exists() else 0
-        child = process.spawn(self.command(), self.log, self._full_environment(), self.data)
+        child = process.spawn(self.command(), self.log, self.full_environment(), self.data)
         identity = process.identify(child.pid)
         self.pid_file.write(identity)
         self._wait_ready(began + READY_TIMEOUT_S, log_start, cancelled, child)
         self.finish()
         return time.monotonic() - began
+
+    def await_ready(self, identity):
+        """For one that runs already: it may still be starting, or hang."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self.is_ready():
+            if time.monotonic() > deadline or not process.is_alive(identity):
+                raise StackError(
+                    f"{self.name} was started before (pid {identity.pid}) but does not answer: "
+                    f"try `stack restart {self.name} --kill`; log: {self.log}"
+                )
+            time.sleep(process.POLL_S)
 
     def stop(self, kill=False):
         identity = self.live()
@@ -99,7 +110,7 @@ class Service:
         self.pid_file.remove()
         return identity is not None
 
-    def _full_environment(self):
+    def full_environment(self):
         inherited = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         return inherited | {"LANG": "C.UTF-8", "TZ": "UTC"} | self.environment()
 

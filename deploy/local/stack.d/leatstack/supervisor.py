@@ -41,14 +41,17 @@ class Stack:
         self.layout.make()
         with self._locked():
             self._check_base()
-            missing = [self.services[name] for name in names if not self.services[name].live()]
-            missing = self._without_absent(missing)
+            live = {name: self.services[name].live() for name in names}
+            missing = self._without_absent([self.services[name] for name in names if not live[name]])
             for service in missing:
                 service.check_programs()
             for service in missing:
                 service.check_ports()
             self.layout.base_file.write_text(f"{self.base}\n")
             self._start_all(missing)
+            for name, identity in live.items():
+                if identity:
+                    self.services[name].await_ready(identity)
             self._write_env_file()
 
     def stop(self, names, kill=False):
