@@ -2,6 +2,8 @@
 #ifndef LEAT_BASE_WRAP_PG_H
 #define LEAT_BASE_WRAP_PG_H
 
+#include <stdbool.h>
+
 #include <libpq-fe.h>
 
 #include "base/err.h"
