@@ -1,0 +1,57 @@
+#include "proto/topic.h"
+
+#include <stdbool.h>
+
+/* A name being put together; always zero-terminated, cut at Kafka's limit. */
+struct topic_name {
+    char *text;
+    size_t len;
+};
+
+static bool topic_allows(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+static void topic_put_char(struct topic_name *name, char c)
+{
+    if (name->len + 1 < TOPIC_NAME_BYTES)
+        name->text[name->len++] = c;
+    name->text[name->len] = '\0';
+}
+
+/* One '_' for one character, not for one byte: continuation bytes of UTF-8 add nothing. */
+static void topic_put_part(struct topic_name *name, const char *part)
+{
+    if (name->len > 0)
+        topic_put_char(name, '.');
+    for (const char *p = part; *p != '\0'; p++)
+        if (topic_allows(*p))
+            topic_put_char(name, *p);
+        else if (((unsigned char)*p & 0xC0) != 0x80)
+            topic_put_char(name, '_');
+}
+
+void topic_of_table(char out[TOPIC_NAME_BYTES], const char *prefix, const char *schema, const char *table)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, prefix);
+    topic_put_part(&name, schema);
+    topic_put_part(&name, table);
+}
+
+void topic_of_ledger(char out[TOPIC_NAME_BYTES], const char *prefix, const char *source)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, prefix);
+    topic_put_part(&name, "leat.ledger");
+    topic_put_part(&name, source);
+}
+
+void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, prefix);
+    topic_put_part(&name, "leat.rejects");
+}
