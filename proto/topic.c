@@ -21,16 +21,23 @@ static void topic_put_char(struct topic_name *name, char c)
     name->text[name->len] = '\0';
 }
 
-/* One '_' for one character, not for one byte: continuation bytes of UTF-8 add nothing. */
+/* One '_' for one character of Debezium's, which counts in UTF-16: continuation bytes of UTF-8 add nothing,
+ * and a character beyond the basic plane adds two. */
 static void topic_put_part(struct topic_name *name, const char *part)
 {
     if (name->len > 0)
         topic_put_char(name, '.');
-    for (const char *p = part; *p != '\0'; p++)
-        if (topic_allows(*p))
+    for (const char *p = part; *p != '\0'; p++) {
+        unsigned char byte = (unsigned char)*p;
+        if (topic_allows(*p)) {
             topic_put_char(name, *p);
-        else if (((unsigned char)*p & 0xC0) != 0x80)
+            continue;
+        }
+        if ((byte & 0xC0) != 0x80)
             topic_put_char(name, '_');
+        if (byte >= 0xF0)
+            topic_put_char(name, '_');
+    }
 }
 
 void topic_of_table(char out[TOPIC_NAME_BYTES], const char *prefix, const char *schema, const char *table)
