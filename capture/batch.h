@@ -44,13 +44,16 @@ struct batch_record *batch_add(struct batch *batch);
 struct batch_queue;
 struct batch_queue *batch_queue_new(size_t n_batches, size_t max_bytes);
 void batch_queue_free(struct batch_queue *queue);
-/* Source stage: a free batch, RC_AGAIN when none became free within timeout_ms. */
-enum rc batch_queue_take_free(struct batch_queue *queue, int timeout_ms, struct batch **ret_batch);
+/* Source stage: a free batch, RC_AGAIN when none became free within timeout_ms, RC_RETRY after batch_queue_fail(). */
+MUST_CHECK enum rc batch_queue_take_free(struct batch_queue *queue, int timeout_ms, struct batch **ret_batch);
 void batch_queue_hand_over(struct batch_queue *queue, struct batch **batch);
 /* Publishing stage: the next filled batch; RC_AGAIN on timeout. */
-enum rc batch_queue_take_full(struct batch_queue *queue, int timeout_ms, struct batch **ret_batch);
+MUST_CHECK enum rc batch_queue_take_full(struct batch_queue *queue, int timeout_ms, struct batch **ret_batch);
 void batch_queue_give_back(struct batch_queue *queue, struct batch **batch);
-/* Nothing waits and nothing is being published: a batch handed over now is committed at once. */
+/* The publishing stage ended: what waits is dropped, the source stage is woken. */
+void batch_queue_fail(struct batch_queue *queue);
+/* Nothing waits and nothing is being published: a batch handed over now is committed at once. Also true after a
+ * failure, so that the source stage comes back and learns of it. */
 bool batch_queue_is_idle(const struct batch_queue *queue);
 /* An eventfd that becomes readable each time a batch is given back; read it to clear it. */
 int batch_queue_fd(const struct batch_queue *queue);

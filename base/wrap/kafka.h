@@ -39,7 +39,8 @@ struct kafka_topic_settings {
 MUST_CHECK enum rc kafka_topic_ensure(rd_kafka_t *client, const struct config_kafka *config, const char *topic,
                                       const struct kafka_topic_settings *settings, struct err *err);
 
-/* Earliest and end offset (high watermark) as the broker has them now. */
+/* Earliest and end offset as the broker has them now. RC_AGAIN when the topic does not exist. The end is the high
+ * watermark: behind it stand control records too, so the last record's offset is not simply end - 1. */
 MUST_CHECK enum rc kafka_offsets(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms,
                                  int64_t *ret_low, int64_t *ret_high, struct err *err);
 

@@ -1,0 +1,177 @@
+#include "base/wrap/pg.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/slice.h"
+
+/* One row a kind of failure: the code for a source, the code for a warehouse. */
+enum pg_failure { PG_FAIL_UNREACHABLE, PG_FAIL_TRANSIENT, PG_FAIL_AUTH, PG_FAIL_PERMISSION, PG_FAIL_QUERY };
+
+static const enum err_code failure_codes[][2] = {
+    [PG_FAIL_UNREACHABLE] = {ERR_PG_UNREACHABLE, ERR_REDSHIFT_UNREACHABLE},
+    [PG_FAIL_TRANSIENT] = {ERR_PG_TRANSIENT, ERR_REDSHIFT_TRANSIENT},
+    [PG_FAIL_AUTH] = {ERR_PG_AUTH, ERR_REDSHIFT_AUTH},
+    [PG_FAIL_PERMISSION] = {ERR_PG_PERMISSION, ERR_REDSHIFT_PERMISSION},
+    [PG_FAIL_QUERY] = {ERR_PG_QUERY, ERR_REDSHIFT_QUERY},
+};
+
+/* SQLSTATE prefixes: Appendix A of PostgreSQL's manual; the warehouse uses the same ones. */
+static const struct {
+    const char *prefix;
+    enum pg_failure failure;
+} sqlstates[] = {
+    {"08", PG_FAIL_UNREACHABLE}, {"57P", PG_FAIL_UNREACHABLE}, {"53", PG_FAIL_TRANSIENT}, {"40", PG_FAIL_TRANSIENT},
+    {"55P03", PG_FAIL_TRANSIENT}, {"55006", PG_FAIL_TRANSIENT}, {"57014", PG_FAIL_TRANSIENT}, {"28", PG_FAIL_AUTH},
+    {"3D000", PG_FAIL_AUTH},     {"42501", PG_FAIL_PERMISSION},
+};
+
+/* The warehouse says XX000 for many things; only the text tells them apart (docs/redshift.md). */
+static const struct {
+    const char *text;
+    enum pg_failure failure;
+} internal_errors[] = {
+    {"1023", PG_FAIL_TRANSIENT},
+    {"1018", PG_FAIL_TRANSIENT},
+    {"1016", PG_FAIL_TRANSIENT},
+    {"Serializable isolation violation", PG_FAIL_TRANSIENT},
+    {"Out of Memory", PG_FAIL_TRANSIENT},
+    {"Disk Full", PG_FAIL_TRANSIENT},
+    {"Status 503", PG_FAIL_TRANSIENT},
+    {"Status 500", PG_FAIL_TRANSIENT},
+    {"SlowDown", PG_FAIL_TRANSIENT},
+    {"Spectrum Scan Error", PG_FAIL_TRANSIENT},
+    {"timed out", PG_FAIL_TRANSIENT},
+};
+
+/* libpq gives no SQLSTATE when connecting fails. */
+static const struct {
+    const char *text;
+    enum pg_failure failure;
+} connect_errors[] = {
+    {"password authentication failed", PG_FAIL_AUTH}, {"no password supplied", PG_FAIL_AUTH},
+    {"no pg_hba.conf entry", PG_FAIL_AUTH},           {"authentication", PG_FAIL_AUTH},
+    {"does not exist", PG_FAIL_AUTH},                 {"certificate", PG_FAIL_AUTH},
+    {"permission denied", PG_FAIL_PERMISSION},        {"must be superuser or replication role", PG_FAIL_PERMISSION},
+};
+
+static enum pg_failure failure_of_result(enum pg_role role, const PGresult *res)
+{
+    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    if (sqlstate == NULL)
+        return PG_FAIL_QUERY;
+    for (size_t i = 0; i < ARRAY_LEN(sqlstates); i++)
+        if (strncmp(sqlstate, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
+            return sqlstates[i].failure;
+    if (role == PG_ROLE_WAREHOUSE && strcmp(sqlstate, "XX000") == 0 && message != NULL)
+        for (size_t i = 0; i < ARRAY_LEN(internal_errors); i++)
+            if (strstr(message, internal_errors[i].text) != NULL)
+                return internal_errors[i].failure;
+    return PG_FAIL_QUERY;
+}
+
+static void first_line(const char *text, char *out, size_t size)
+{
+    while (*text == '\n' || *text == ' ')
+        text++;
+    size_t len = strcspn(text, "\n");
+    snprintf(out, size, "%.*s", (int)len, text);
+}
+
+/* A refused connection is told over several lines, one an address; the last one carries the reason. */
+static void last_line(const char *text, char *out, size_t size)
+{
+    size_t len = strlen(text);
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+        len--;
+    size_t start = len;
+    while (start > 0 && text[start - 1] != '\n')
+        start--;
+    while (start < len && (text[start] == '\t' || text[start] == ' '))
+        start++;
+    snprintf(out, size, "%.*s", (int)(len - start), text + start);
+}
+
+enum rc err_pg(struct err *err, enum pg_role role, PGconn *conn, const PGresult *res, const char *format, ...)
+{
+    char what[256], reason[448] = "";
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+
+    bool has_result = res != NULL && PQresultErrorField(res, PG_DIAG_SQLSTATE) != NULL;
+    enum pg_failure failure = has_result ? failure_of_result(role, res) : PG_FAIL_QUERY;
+    if (has_result) {
+        const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+        first_line(message == NULL ? "" : message, reason, sizeof(reason));
+        size_t len = strlen(reason);
+        snprintf(reason + len, sizeof(reason) - len, " (SQLSTATE %s)", PQresultErrorField(res, PG_DIAG_SQLSTATE));
+    } else if (conn == NULL || PQstatus(conn) == CONNECTION_BAD) {
+        failure = PG_FAIL_UNREACHABLE;
+        first_line(conn == NULL ? "not connected" : PQerrorMessage(conn), reason, sizeof(reason));
+    } else {
+        first_line(res != NULL ? PQresultErrorMessage(res) : PQerrorMessage(conn), reason, sizeof(reason));
+    }
+    return err_set(err, failure_codes[failure][role], "%s: %s", what, reason[0] == '\0' ? "no reason given" : reason);
+}
+
+static enum rc err_connect(struct err *err, const struct pg_target *target, PGconn *conn)
+{
+    const char *text = conn == NULL ? "out of memory" : PQerrorMessage(conn);
+    enum pg_failure failure = PG_FAIL_UNREACHABLE;
+    for (size_t i = 0; i < ARRAY_LEN(connect_errors) && failure == PG_FAIL_UNREACHABLE; i++)
+        if (strstr(text, connect_errors[i].text) != NULL)
+            failure = connect_errors[i].failure;
+    char reason[448];
+    last_line(text, reason, sizeof(reason));
+    return err_set(err, failure_codes[failure][target->role], "could not connect to %s %s:%s, database \"%s\", as \"%s\": %s",
+                   target->role == PG_ROLE_SOURCE ? "postgresql" : "redshift", target->host, target->port,
+                   target->database, target->user, reason);
+}
+
+enum rc pg_connect(const struct pg_target *target, PGconn **ret_conn, struct err *err)
+{
+    char timeout[16];
+    snprintf(timeout, sizeof(timeout), "%d", target->connect_timeout_s == 0 ? 10 : target->connect_timeout_s);
+    const struct {
+        const char *keyword, *value;
+    } given[] = {
+        {"host", target->host},
+        {"port", target->port},
+        {"dbname", target->database},
+        {"user", target->user},
+        {"password", target->password},
+        {"sslmode", target->sslmode},
+        {"sslrootcert", target->sslrootcert},
+        {"application_name", target->application_name},
+        {"options", target->options},
+        {"replication", target->replication ? "database" : NULL},
+        {"connect_timeout", timeout},
+        {"client_encoding", "UTF8"},
+        {"keepalives", "1"},
+        {"keepalives_idle", "60"},
+        {"keepalives_interval", "10"},
+        {"keepalives_count", "6"},
+        {"tcp_user_timeout", "60000"},
+    };
+    const char *keywords[ARRAY_LEN(given) + 1], *values[ARRAY_LEN(given) + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        if (given[i].value == NULL)
+            continue;
+        keywords[n] = given[i].keyword;
+        values[n++] = given[i].value;
+    }
+    keywords[n] = values[n] = NULL;
+    PGconn *conn = PQconnectdbParams(keywords, values, 0);
+    if (conn == NULL || PQstatus(conn) != CONNECTION_OK) {
+        enum rc rc = err_connect(err, target, conn);
+        PQfinish(conn);
+        return rc;
+    }
+    *ret_conn = conn;
+    return RC_OK;
+}
