@@ -18,7 +18,8 @@ enum health_state {
 };
 
 void health_init(const char *worker);
-/* Logs "worker_state" with from, to and why when the state changes. `why` may carry an error's message. */
+/* Logs "worker_state" with from, to and why when the state changes. `why` may carry an error's message. A change that
+ * the table in health.c does not have is left out: nothing follows stopped, and only stopped follows draining. */
 void health_set(enum health_state state, const char *why);
 enum health_state health_get(void);
 const char *health_state_name(enum health_state state);
@@ -26,5 +27,14 @@ const char *health_state_name(enum health_state state);
 void health_touch(void);
 /* /healthz: the process turns; /readyz: running or snapshotting, and touched within max_age_ms. `why` gets a line. */
 bool health_is_ready(int64_t max_age_ms, char *why, size_t why_size);
+
+/* A copy of everything, for the status page. */
+struct health_report {
+    enum health_state state;
+    char worker[128], why[512];
+    int64_t in_state_ms;  /* since the state was entered */
+    int64_t touch_age_ms; /* since health_touch; -1 before the first */
+};
+void health_report(struct health_report *ret_report);
 
 #endif
