@@ -66,7 +66,8 @@ class Stack:
 
     def env(self):
         lines = (self.folder / "stack.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)
+        pairs = dict(line.split("=", 1) for line in lines)
+        return {key: value.strip("'") for key, value in pairs.items()}
 
 
 def stat_fields(pid):
@@ -96,7 +97,7 @@ def stack(tmp_path_factory):
 @pytest.fixture
 def other(tmp_path):
     """A second stack, nothing of it started."""
-    one = Stack(tmp_path / "other", OTHER_PORT_BASE)
+    one = Stack(tmp_path / "the other one", OTHER_PORT_BASE)
     yield one
     one.ok("reset")
 
@@ -225,12 +226,6 @@ def source_conninfo(env):
     )
 
 
-def upstream_conninfo(env):
-    return psycopg.conninfo.make_conninfo(
-        source_conninfo(env), port=env["REDSHIFT_UPSTREAM_PORT"], dbname=env["REDSHIFT_DATABASE"]
-    )
-
-
 def redshift_conninfo(env):
     return psycopg.conninfo.make_conninfo(
         host=env["REDSHIFT_HOST"],
@@ -245,7 +240,9 @@ def redshift_conninfo(env):
 
 @pytest.fixture(scope="module")
 def kept(stack):
-    """Something put into each server once; name -> (the thing, what was read back at first)."""
+    """Something put into each server once; name -> (the thing, what was read back at first).
+
+    What the stand-in is given lies in the database behind it, so both have it."""
     env = stack.env()
     things = {
         "kafka": KafkaRecord(env),
@@ -253,10 +250,11 @@ def kept(stack):
         "s3": StoredObject(env),
         "postgres": PostgresRow(source_conninfo(env)),
         "docdb": Document(env),
-        "redshift-db": PostgresRow(upstream_conninfo(env)),
+        "redshift": PostgresRow(redshift_conninfo(env)),
     }
     for thing in things.values():
         thing.put()
+    things["redshift-db"] = things["redshift"]
     return {name: (thing, thing.get()) for name, thing in things.items()}
 
 
@@ -335,7 +333,7 @@ def test_kafka_makes_no_topic_by_itself(stack):
 # ---- killed, restarted, stopped -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["kafka", "registry", "s3", "postgres", "docdb", "redshift-db"])
+@pytest.mark.parametrize("name", ["kafka", "registry", "s3", "postgres", "docdb", "redshift-db", "redshift"])
 def test_a_killed_server_comes_back_with_its_data(stack, kept, name):
     thing, at_first = kept[name]
     pid = stack.pid(name)

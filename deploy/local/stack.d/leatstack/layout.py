@@ -53,7 +53,10 @@ class Cache:
 class Ports:
     def __init__(self, base):
         offsets = read_env_file(PORTS_FILE)
-        del offsets["LEAT_PORT_BASE"]
+        for name, offset in offsets.items():
+            if not offset.isdigit():
+                raise StackError(f"{PORTS_FILE}: {name}={offset} is not a number")
+        offsets.pop("LEAT_PORT_BASE", None)
         self.base = base
         self._ports = {name: base + int(offset) for name, offset in offsets.items()}
         if base < 1 or max(self._ports.values()) > 65535:
@@ -96,7 +99,7 @@ def choose_base(from_option, layout):
     text = from_option or os.environ.get("LEAT_PORT_BASE")
     if text is None:
         saved = layout.saved_base()
-        return saved if saved is not None else int(read_env_file(PORTS_FILE)["LEAT_PORT_BASE"])
+        text = saved if saved is not None else read_env_file(PORTS_FILE).get("LEAT_PORT_BASE")
     if not str(text).isdigit():
         raise StackError(f"port base \"{text}\" is not a number")
     return int(text)
