@@ -24,6 +24,7 @@ struct sigv4_request {
     const char *region, *service;
     int64_t now_us;                     /* wall clock */
     bool sign_content_sha256_header;    /* S3: x-amz-content-sha256 is sent and signed */
+    bool path_is_as_sent;               /* path stands so in the request line: one encoding fewer */
 };
 
 struct sigv4_signed {
