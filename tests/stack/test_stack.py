@@ -5,7 +5,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import boto3
@@ -20,9 +19,24 @@ import requests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 STACK = CHECKOUT / "deploy/local/stack"
-PORT_BASE = int(os.environ.get("LEAT_TEST_PORT_BASE") or 24800)
-OTHER_PORT_BASE = PORT_BASE + 20
+N_PORTS = 20  # more than a stack has
 NAMES = ["kafka", "registry", "redshift-db", "postgres", "docdb", "s3", "redshift"]
+
+
+def free_base(start):
+    """The first base from here on whose ports nobody listens on."""
+    for base in range(start, 32000, N_PORTS):
+        try:
+            for port in range(base, base + N_PORTS):
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return base
+    raise AssertionError(f"no {N_PORTS} free ports in a row from {start} to 32000")
+
+
+PORT_BASE = free_base(26000)
+OTHER_PORT_BASE = free_base(PORT_BASE + N_PORTS)
 
 
 class Stack:
@@ -139,18 +153,17 @@ class RegisteredSchema:
         self.url = env["REGISTRY_URL"]
 
     def put(self):
-        self.ids = [
-            requests.post(f"{self.url}/subjects/kept/versions", json={"schema": schema}, timeout=10).json()["id"]
-            for schema in self.SCHEMAS
-        ]
+        self.ids = [self._register(schema) for schema in self.SCHEMAS]
         assert len(set(self.ids)) == 2
 
     def get(self):
+        """What the ids stand for, and whether a schema that was there before gets its id again."""
         found = [requests.get(f"{self.url}/schemas/ids/{n}", timeout=10).json()["schema"] for n in self.ids]
-        again = requests.post(
-            f"{self.url}/subjects/kept/versions", json={"schema": self.SCHEMAS[0]}, timeout=10
-        )
-        return found, again.json()["id"] == self.ids[0]
+        return found, self._register(self.SCHEMAS[0]) == self.ids[0]
+
+    def _register(self, schema):
+        where = f"{self.url}/subjects/kept/versions"
+        return requests.post(where, json={"schema": schema}, timeout=10).json()["id"]
 
 
 def s3_client(env, secret):
@@ -233,6 +246,7 @@ def redshift_conninfo(env):
         user=env["REDSHIFT_USER"],
         password=env["REDSHIFT_PASSWORD"],
         dbname=env["REDSHIFT_DATABASE"],
+        connect_timeout=10,
         sslmode="verify-ca",
         sslrootcert=env["REDSHIFT_CA_FILE"],
     )
@@ -377,7 +391,7 @@ def test_a_server_that_hangs_is_named(stack):
 def test_a_port_in_use_names_service_and_port_and_starts_nothing(other):
     with socket.create_server(("127.0.0.1", OTHER_PORT_BASE + 3)):
         [line] = other.fails("up")
-    assert f"s3: port {OTHER_PORT_BASE + 3} (s3) is in use" in line
+    assert f"s3: port {OTHER_PORT_BASE + 3} (s3) is in use by pid {os.getpid()} " in line
     assert list((other.folder / "run").iterdir()) == []
 
 
@@ -430,7 +444,7 @@ def test_a_running_stack_cannot_move_to_other_ports(stack):
 
 
 def test_a_recycled_pid_is_left_alone(other):
-    bystander = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    bystander = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     try:
         other.ok("start", "s3")
         other.ok("stop", "s3")

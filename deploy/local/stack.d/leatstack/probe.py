@@ -3,13 +3,16 @@
 import hashlib
 import hmac
 import http.client
+import os
 import socket
 import struct
 import time
+from pathlib import Path
 
 from .layout import HOST
 
 TIMEOUT_S = 2.0
+TCP_LISTEN = "0A"  # its state in /proc/net/tcp
 
 
 def port_is_free(port):
@@ -20,6 +23,24 @@ def port_is_free(port):
         except OSError:
             return False
         return True
+
+
+def port_holder(port):
+    """"pid 123 (java)" for the process that listens there; vague when that is not ours to know."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    for descriptors in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            if inodes.intersection(os.readlink(descriptor) for descriptor in descriptors.iterdir()):
+                name = (descriptors.parent / "comm").read_text().strip()
+                return f"pid {descriptors.parent.name} ({name})"
+        except OSError:
+            continue
+    return "another program"
 
 
 def _exactly(connection, n_bytes):

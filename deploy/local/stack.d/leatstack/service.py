@@ -66,9 +66,10 @@ class Service:
 
     def check_ports(self):
         for name in self.ports:
-            if not probe.port_is_free(self.port(name)):
+            port = self.port(name)
+            if not probe.port_is_free(port):
                 raise StackError(
-                    f"{self.name}: port {self.port(name)} ({name}) is in use by another program: "
+                    f"{self.name}: port {port} ({name}) is in use by {probe.port_holder(port)}: "
                     "stop that, or choose other ports with --port-base"
                 )
 
