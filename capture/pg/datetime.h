@@ -1,0 +1,28 @@
+/* Dates, times and intervals as PostgreSQL writes them with datestyle ISO, timezone UTC, intervalstyle
+ * postgres. Strict: false for anything else, and for what does not fit the result. */
+#ifndef LEAT_CAPTURE_PG_DATETIME_H
+#define LEAT_CAPTURE_PG_DATETIME_H
+
+#include "base/slice.h"
+
+/* Debezium's numbers for an infinite timestamp: the JDBC driver's, taken as microseconds. */
+#define PG_TIMESTAMP_INFINITY_US       INT64_C(9223372036825200000)
+#define PG_TIMESTAMP_MINUS_INFINITY_US INT64_C(-9223372036832400000)
+
+enum { PG_ZONED_TEXT_BYTES = 48 };
+
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; infinity is INT32_MAX, -infinity INT32_MIN. */
+bool pg_date_parse(struct slice text, int32_t *ret_days);
+/* Microseconds of the day; 24:00:00 is a time. */
+bool pg_time_parse(struct slice text, int64_t *ret_us);
+/* Microseconds since 1970, no zone; infinity as above. */
+bool pg_timestamp_parse(struct slice text, int64_t *ret_us);
+/* Microseconds: a month counts 30.4375 days (365.25 / 12), as in Debezium's MicroDuration. */
+bool pg_interval_parse(struct slice text, int64_t *ret_us);
+/* "2017-06-29 12:00:00.12+00" to "2017-06-29T12:00:00.12Z"; infinity stays the word. Length, 0 when
+ * malformed. */
+size_t pg_timestamptz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES]);
+/* "12:00:00.12+02" to "10:00:00.12Z". */
+size_t pg_timetz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES]);
+
+#endif
