@@ -1,6 +1,7 @@
 """S3, the document server and the Redshift stand-in."""
 
 import os
+from pathlib import Path
 
 from . import postgres, probe
 from .errors import StackError
@@ -102,12 +103,8 @@ class Redshift(Service):
     ports = ("redshift", "redshift_control")
     after = ("redshift-db",)
 
-    @staticmethod
-    def is_there():
-        return (REDSHIFT_STANDIN / "__main__.py").exists()
-
     def programs(self):
-        return (self.cache.python,)
+        return self.cache.python, Path("/usr/bin/openssl")
 
     @property
     def ca_file(self):

@@ -42,7 +42,7 @@ class Stack:
         with self._locked():
             self._check_base()
             live = {name: self.services[name].live() for name in names}
-            missing = self._without_absent([self.services[name] for name in names if not live[name]])
+            missing = [self.services[name] for name in names if not live[name]]
             for service in missing:
                 service.check_programs()
             for service in missing:
@@ -80,12 +80,6 @@ class Stack:
             self.layout.base_file.unlink(missing_ok=True)
 
     # ---- parts ----
-
-    def _without_absent(self, services):
-        absent = [s for s in services if isinstance(s, servers.Redshift) and not s.is_there()]
-        for service in absent:
-            self.say(f"{service.name}: not started, {servers.REDSHIFT_STANDIN}/__main__.py does not exist")
-        return [service for service in services if service not in absent]
 
     def _check_base(self):
         saved = self.layout.saved_base()
