@@ -1,0 +1,57 @@
+/* Tables that the tests of events share. */
+#ifndef LEAT_TEST_SHAPES_H
+#define LEAT_TEST_SHAPES_H
+
+#include "proto/column.h"
+#include "proto/envelope.h"
+
+/* A row of a bank's ledger: nine columns of the common types. */
+static struct column bank_columns[] = {
+    {.name = "id", .type = COLUMN_INT64},
+    {.name = "account_id", .type = COLUMN_UUID},
+    {.name = "kind", .type = COLUMN_STRING, .length = 16, .source_type = "VARCHAR"},
+    {.name = "amount", .type = COLUMN_DECIMAL, .precision = 18, .scale = 2},
+    {.name = "currency", .type = COLUMN_STRING, .optional = true, .length = 3, .source_type = "BPCHAR"},
+    {.name = "note", .type = COLUMN_STRING, .optional = true},
+    {.name = "settled", .type = COLUMN_BOOL, .optional = true},
+    {.name = "created_at", .type = COLUMN_ZONED_TIMESTAMP},
+    {.name = "value_date", .type = COLUMN_DATE, .optional = true},
+};
+static const uint16_t bank_key[] = {0};
+static const struct table_shape bank_shape = {"bank.public.transactions", bank_columns, 9, bank_key, 1};
+
+/* Each type required and optional. */
+// clang-format off
+#define BOTH(column_name, ...) \
+    {.name = "a_" column_name, __VA_ARGS__}, {.name = "o_" column_name, .optional = true, __VA_ARGS__}
+static struct column all_columns[] = {
+    BOTH("bool",     .type = COLUMN_BOOL),
+    BOTH("int16",    .type = COLUMN_INT16),
+    BOTH("int32",    .type = COLUMN_INT32),
+    BOTH("int64",    .type = COLUMN_INT64),
+    BOTH("float",    .type = COLUMN_FLOAT),
+    BOTH("double",   .type = COLUMN_DOUBLE),
+    BOTH("decimal",  .type = COLUMN_DECIMAL, .precision = 10, .scale = 2),
+    BOTH("vdecimal", .type = COLUMN_VARIABLE_DECIMAL),
+    BOTH("string",   .type = COLUMN_STRING),
+    BOTH("bytes",    .type = COLUMN_BYTES),
+    BOTH("uuid",     .type = COLUMN_UUID),
+    BOTH("json",     .type = COLUMN_JSON),
+    BOTH("xml",      .type = COLUMN_XML),
+    BOTH("enum",     .type = COLUMN_ENUM, .enum_labels = "red,green"),
+    BOTH("date",     .type = COLUMN_DATE),
+    BOTH("mtime",    .type = COLUMN_TIME_US),
+    BOTH("mts",      .type = COLUMN_TIMESTAMP_US),
+    BOTH("ts",       .type = COLUMN_TIMESTAMP_MS),
+    BOTH("zt",       .type = COLUMN_ZONED_TIME),
+    BOTH("zts",      .type = COLUMN_ZONED_TIMESTAMP),
+    BOTH("dur",      .type = COLUMN_INTERVAL_US),
+    {.name = "o_varchar", .type = COLUMN_STRING, .optional = true, .length = 40, .source_type = "VARCHAR"},
+    {.name = "e_prop",    .type = COLUMN_ENUM, .length = 2147483647, .source_type = "mood", .enum_labels = "red,green"},
+};
+// clang-format on
+static const uint16_t all_key[] = {6, 20};
+static const struct table_shape all_shape = {"bank.public.all_types", all_columns,
+                                             sizeof(all_columns) / sizeof(all_columns[0]), all_key, 2};
+
+#endif
