@@ -10,6 +10,7 @@
 
 #include "base/config.h"
 #include "sink/change.h"
+#include "sink/part.h"
 #include "sink/redshift/target.h"
 #include "sink/s3/put.h"
 
@@ -38,6 +39,8 @@ struct table_batch_stats {
     bool truncated;            /* the table is emptied first */
     struct position min_pos, max_pos;
     int64_t max_bytes_seen;    /* reserved for widening: longest text, in bytes */
+    struct position truncate_pos; /* of the last truncate; when truncated */
+    uint64_t log_bytes, spilled_bytes; /* what the images take, and how much of it is on disk */
 };
 void table_batch_stats(const struct table_batch *batch, struct table_batch_stats *ret_stats);
 
@@ -46,10 +49,16 @@ void table_batch_stats(const struct table_batch *batch, struct table_batch_stats
  * there is nothing to load (only a truncate). */
 MUST_CHECK enum rc table_batch_upload(struct table_batch *batch, struct s3 *s3, const char *bucket,
                                       const char *key_prefix, char ret_manifest_key[1024], struct err *err);
+/* The same into any store: what table_batch_upload does. */
+MUST_CHECK enum rc table_batch_store(struct table_batch *batch, const struct part_store *store, const char *bucket,
+                                     const char *key_prefix, char ret_manifest_key[1024], struct err *err);
 /* Deletes what upload wrote; failures are only counted. */
 void table_batch_unstage(struct table_batch *batch, struct s3 *s3);
 
 /* The marker that stands for NULL in this batch's CSV: no value equals it. */
 const char *table_batch_null_marker(const struct table_batch *batch);
+
+/* Some partial row of the batch takes this column of the target from the warehouse. */
+bool table_batch_keeps(const struct table_batch *batch, size_t column);
 
 #endif

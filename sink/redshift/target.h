@@ -8,6 +8,7 @@
 #ifndef LEAT_SINK_REDSHIFT_TARGET_H
 #define LEAT_SINK_REDSHIFT_TARGET_H
 
+#include "base/buf.h"
 #include "base/config.h"
 #include "proto/column.h"
 
@@ -42,8 +43,22 @@ MUST_CHECK enum rc target_new(const char *schema, const struct table_shape *shap
                               const uint16_t *key_columns, size_t n_key_columns, struct target **ret_target,
                               struct err *err);
 void target_free(struct target *target);
-/* Columns of `shape` that `target` does not have yet, appended to it; how many. */
+/* Columns of `shape` that `target` does not have yet, appended to it, and texts that `shape` allows to be longer than the
+ * target's column, widened in it; how many of both. ERR_REDSHIFT_SCHEMA when a column's type became one that the
+ * target's cannot hold. */
 MUST_CHECK enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added,
                                  struct err *err);
+
+enum { TARGET_NAME_BYTES = 128 };       /* with the zero */
+#define TARGET_POS_COLUMN "_leat_pos"
+
+/* A name as the warehouse keeps it: ASCII letters in lower case (quoted or not), 127 bytes at most, cut at a character. */
+void target_fold_name(const char *name, char out[TARGET_NAME_BYTES]);
+/* By folded name; -1 when there is none. */
+int target_find(const struct target *target, const char *folded_name);
+/* "VARCHAR(1020)", "DECIMAL(18,2)": as DDL has it. */
+void target_put_type(struct buf *out, const struct target_column *column);
+/* Every value of `wanted` fits into `held` (a text may be too narrow: that is for widening). */
+bool target_column_holds(const struct target_column *held, const struct target_column *wanted);
 
 #endif
