@@ -51,8 +51,8 @@ class Column:
             inner = b"[^" + stop + b"\\x00-\\x1f" + (b"" if wide else b"\\x80-\\xff") + b"]"
             bare = b"(?:" + plain + inner + b"{0,%d}+)?" % max(0, size - 1)
             quoted = (re.escape(quote) + b"[^" + re.escape(quote) + b"\\x00\\n" + (b"" if wide else b"\\x80-\\xff")
-                      + b"]{0,%d}+" % size + re.escape(quote))
-            return b"(?:" + quoted + b"|" + bare + b")"
+                      + b"]{0,%d}+" % size + re.escape(quote) + b"(?!" + re.escape(quote) + b")")
+            return b"(?:" + quoted + b"|" + bare + b"|" + _doubled(quote, size, wide) + b")"
         if kind in INTEGER_RANGE:
             return b"-?\\d{1,%d}+" % {"smallint": 4, "integer": 9, "bigint": 18}[kind]
         if kind == "numeric":
@@ -97,6 +97,13 @@ class Column:
 
     def truncate(self, text):
         return text.encode("utf-8")[:self.size].decode("utf-8", "ignore")
+
+
+def _doubled(quote, size, wide):
+    """A quoted field with doubled quotes inside; it fits for certain when the rest of the line does."""
+    mark = re.escape(quote)
+    inner = b"[^" + mark + b"\\x00\\n" + (b"" if wide else b"\\x80-\\xff") + b"]*+"
+    return mark + b"(?![^\\n]{%d})" % (size + 1) + inner + b"(?:" + mark * 2 + inner + b")*+" + mark
 
 
 def _integer(column, text, options):

@@ -10,7 +10,8 @@ END_OF_FROM = {"where", "group", "having", "order", "limit", "union", "intersect
                "window", "offset"}
 JOIN_WORDS = {"inner", "left", "right", "full", "cross", "natural", "outer", "join", "on", "using", "as"}
 COMPARISONS = {"=", "<>", "!=", "<", ">", "<=", ">="}
-NOT_IN_REDSHIFT = {"returning": None, "lateral": None, "tablesample": None, "fetch": None, "materialized": None}
+NOT_A_RELATION = {"only", "select", "with", "lateral", "values"}
+NOT_IN_REDSHIFT = ("returning", "lateral", "tablesample", "fetch", "materialized", "only")
 
 
 def apply_edits(sql, start, end, edits):
@@ -82,7 +83,7 @@ class Scan:
             return self.skip[at]
         token = self.tokens[at]
         kind = token.kind
-        if self.expect_relation and (token.is_name()) and self._word(at) not in ("only", "select", "with"):
+        if self.expect_relation and (token.is_name()) and self._word(at) not in NOT_A_RELATION:
             return self._relation(at)
         if kind == "(":
             self._open(at)

@@ -58,9 +58,10 @@ class Extended:
         numbers = struct.unpack_from(f"!{count}I", raw, sql_end + 3)
         try:
             steps = gate.plan(sql, session.context)
-        except Refusal as error:
+        except Exception as raised:
+            error = gate.as_refusal(raised)
             session.server.journal.add(session, sql, "error", 0, sqlstate=error.sqlstate, message=error.message)
-            raise
+            raise error from raised
         if len(steps) > 1:
             raise Refusal("42601", "cannot insert multiple commands into a prepared statement")
         prepared = Prepared(steps[0] if steps else None)

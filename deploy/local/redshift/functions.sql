@@ -152,8 +152,10 @@ CREATE OR REPLACE FUNCTION standin.sysdate() RETURNS timestamp LANGUAGE sql STAB
     $$ SELECT transaction_timestamp() AT TIME ZONE 'UTC' $$;
 CREATE OR REPLACE FUNCTION standin.current_user_id() RETURNS integer LANGUAGE sql STABLE AS
     $$ SELECT oid::integer FROM pg_roles WHERE rolname = current_user $$;
-CREATE OR REPLACE FUNCTION standin.nvl2(a anyelement, b anyelement, c anyelement) RETURNS anyelement LANGUAGE sql IMMUTABLE AS
-    'SELECT CASE WHEN a IS NOT NULL THEN b ELSE c END';
+CREATE OR REPLACE FUNCTION standin.nvl2(a anyelement, b anycompatible, c anycompatible) RETURNS anycompatible
+    LANGUAGE sql IMMUTABLE AS 'SELECT CASE WHEN a IS NOT NULL THEN b ELSE c END';
+CREATE OR REPLACE FUNCTION standin.nvl2(a text, b anycompatible, c anycompatible) RETURNS anycompatible
+    LANGUAGE sql IMMUTABLE AS 'SELECT CASE WHEN a IS NOT NULL THEN b ELSE c END';
 CREATE OR REPLACE FUNCTION standin.charindex(part text, whole text) RETURNS integer LANGUAGE sql IMMUTABLE AS
     'SELECT strpos(whole, part)';
 CREATE OR REPLACE FUNCTION standin.strtol(digits text, base integer) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$

@@ -16,6 +16,17 @@ def plan(sql, context):
     return [classify(tokens, sql, context) for tokens in split(tokenize(sql, context.keep_case))]
 
 
+def as_refusal(error):
+    """What the client is told when a statement could not be planned, our own mistakes included."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal("22021", 'invalid byte sequence for encoding "UTF8"')
+    if isinstance(error, RecursionError):
+        return Refusal("54001", "stack depth limit exceeded")
+    return Refusal("XX000", f"the stand-in could not read this statement: {type(error).__name__}: {error}")
+
+
 def classify(tokens, sql, context):
     first = tokens[0]
     if first.kind == "(":

@@ -1,6 +1,7 @@
 """The process: listeners, sessions, the helper connection, and what they share."""
 import argparse
 import asyncio
+import collections
 import signal
 import struct
 import sys
@@ -28,9 +29,7 @@ class Server:
         self.names = Names()
         self.sessions = {}
         self.oids = {}
-        self.query_id = 0
-        self.last_of_block = 0
-        self.spare_ids = []
+        self.query_ids = collections.deque()
         self.count = 0
         self.tasks = set()
         self.tls = tls.server_context(options.tls_dir)
@@ -56,22 +55,16 @@ class Server:
         for short, name in await self.helper.query(f"SELECT short, name FROM {SCHEMA}.long_name"):
             self.names.long_of[short] = name
         await self._more_ids()
-        self.installed = True
 
     async def _more_ids(self):
         first = int((await self.helper.query(f"SELECT nextval('{SCHEMA}.query_id')"))[0][0])
-        self.spare_ids.append((first, first + QUERY_IDS_A_BLOCK))
+        self.query_ids.extend(range(first, first + QUERY_IDS_A_BLOCK))
 
     def next_query_id(self):
         """Numbers come in blocks from a sequence upstream, so that they go on growing after a kill."""
-        if self.query_id >= self.last_of_block and self.spare_ids:
-            self.query_id, self.last_of_block = self.spare_ids.pop(0)
-        self.query_id += 1
-        if self.query_id >= self.last_of_block - QUERY_IDS_A_BLOCK // 2 and not self.spare_ids:
-            self.spare_ids.append((self.last_of_block, self.last_of_block))
-            self.spare_ids.pop()
+        if len(self.query_ids) == QUERY_IDS_A_BLOCK // 2:
             self._spawn(self._more_ids())
-        return self.query_id
+        return self.query_ids.popleft()
 
     def _spawn(self, work):
         task = asyncio.ensure_future(work)
@@ -144,6 +137,7 @@ class Server:
             control = await asyncio.start_server(Control(self).serve, "127.0.0.1", self.options.control_port)
             await self.install()
             server = await loop.create_server(self.accept, "127.0.0.1", self.options.port, backlog=512)
+            self.installed = True
         except OSError as error:
             raise SystemExit(f"could not listen: {error}") from error
         print(f"stand-in: ready on 127.0.0.1:{self.options.port}, control port {self.options.control_port}",

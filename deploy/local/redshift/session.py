@@ -80,6 +80,11 @@ class Session:
                 await self._loop()
         except (Closed, ConnectionError, ConnectionDropped):
             pass
+        except Exception as error:
+            # whatever state the upstream is in, the client must not wait for an answer that never comes
+            self.client.write(wire.refusal_message(
+                Refusal("XX000", f"the stand-in failed: {type(error).__name__}: {error}", fatal=True)))
+            raise
         finally:
             self.server.sessions.pop(self.pid, None)
             for channel in (self.upstream, self.client):
@@ -208,16 +213,11 @@ class Session:
         try:
             sql = body.decode("utf-8")
             steps = gate.plan(sql, self.context)
-        except (Refusal, UnicodeDecodeError) as error:
-            if not isinstance(error, Refusal):
-                error = Refusal("22021", "invalid byte sequence for encoding \"UTF8\"")
+        except Exception as error:
+            error = gate.as_refusal(error)
             self.server.journal.add(self, body.decode("utf-8", "replace"), "error", 0, sqlstate=error.sqlstate,
                                     message=error.message)
             await self.fail(error)
-            self.client.write(wire.ready(self.status))
-            return
-        except RecursionError:
-            await self.fail(Refusal("54001", "stack depth limit exceeded"))
             self.client.write(wire.ready(self.status))
             return
         if not steps:
