@@ -23,8 +23,8 @@ static enum rc err_value(struct err *err, const struct csv_column *column, const
 
 static enum rc err_kind(struct err *err, const struct csv_column *column)
 {
-    return err_set(err, ERR_AVRO_MALFORMED, "column \"%s\" holds a value of another kind than its schema says",
-                   column->target->name);
+    return err_set(err, ERR_AVRO_MALFORMED,
+                   "column \"%s\" holds a value of another kind than its schema says", column->target->name);
 }
 
 /* ---- the marker ---- */
@@ -101,7 +101,8 @@ static bool is_plain(struct slice text)
     return true;
 }
 
-static enum rc put_quoted(struct buf *out, const struct csv_column *column, struct slice text, struct err *err)
+static enum rc put_quoted(struct buf *out, const struct csv_column *column, struct slice text,
+                          struct err *err)
 {
     buf_put_u8(out, '"');
     if (is_plain(text)) {
@@ -124,12 +125,13 @@ static enum rc put_quoted(struct buf *out, const struct csv_column *column, stru
     return RC_OK;
 }
 
-static enum rc put_text(struct buf *out, const struct csv_column *column, struct slice text, struct csv_seen *seen,
-                        struct err *err)
+static enum rc put_text(struct buf *out, const struct csv_column *column, struct slice text,
+                        struct csv_seen *seen, struct err *err)
 {
     if (text.len > (size_t)column->target->bytes)
-        return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": %zu bytes of text, redshift's column holds %d",
-                       column->target->name, text.len, column->target->bytes);
+        return err_set(err, ERR_VALUE_TOO_LONG,
+                       "column \"%s\": %zu bytes of text, redshift's column holds %d", column->target->name,
+                       text.len, column->target->bytes);
     if (column->target->is_key && !column->blank_padded && text.len > 0 && text.ptr[text.len - 1] == ' ')
         return err_value(err, column, "a key that ends in a blank is the same as one without to redshift");
     int marker = marker_number(text);
@@ -176,7 +178,8 @@ static enum rc put_json(struct buf *out, const struct csv_column *column, struct
     if (json.len > CSV_ROW_MAX_BYTES)
         return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": %zu bytes of JSON, a row of COPY holds %d",
                        column->target->name, json.len, CSV_ROW_MAX_BYTES);
-    /* A document that is small holds no long string and can hardly be deep; a zero character is told by its escape. */
+    /* A document that is small holds no long string and can hardly be deep; a zero character is told by its
+     * escape. */
     if (json.len > 2 * SUPER_MAX_DEPTH || memmem(json.ptr, json.len, "\\u0000", 6) != NULL) {
         const char *fault = json_fault(json);
         if (fault != NULL)
@@ -373,7 +376,8 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
     if (value->bytes.len == 0)
         return err_kind(err, column);
     if (scale > VARCHAR_MAX_BYTES || scale < -VARCHAR_MAX_BYTES || !decimal_digits_of(value->bytes, &digits))
-        return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": the number has more digits than redshift's column holds",
+        return err_set(err, ERR_VALUE_TOO_LONG,
+                       "column \"%s\": the number has more digits than redshift's column holds",
                        target->name);
     bool is_zero = digits.len == 1 && digits.text[0] == '0';
     if (!is_text && !is_zero) {
@@ -382,8 +386,8 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
             scale--;
         }
         if (scale > target->scale || (int64_t)digits.len - scale > target->precision - target->scale)
-            return err_set(err, ERR_VALUE_UNLOADABLE, "column \"%s\": the number does not fit DECIMAL(%d,%d)", target->name,
-                           target->precision, target->scale);
+            return err_set(err, ERR_VALUE_UNLOADABLE, "column \"%s\": the number does not fit DECIMAL(%d,%d)",
+                           target->name, target->precision, target->scale);
     }
     if (!is_text) {
         put_scaled(out, &digits, is_zero ? MAX(MIN(scale, target->scale), 0) : scale);
@@ -391,7 +395,8 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
     }
     size_t len = scaled_len(&digits, scale);
     if (len > (size_t)target->bytes)
-        return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": the number has more digits than redshift's column holds",
+        return err_set(err, ERR_VALUE_TOO_LONG,
+                       "column \"%s\": the number has more digits than redshift's column holds",
                        target->name);
     seen->max_bytes = MAX(seen->max_bytes, (int64_t)len);
     buf_put_u8(out, '"');
@@ -419,8 +424,8 @@ static enum rc put_long(struct buf *out, const struct csv_column *column, int64_
     return fault == NULL ? RC_OK : err_value(err, column, fault);
 }
 
-static enum rc put_bytes(struct buf *out, const struct csv_column *column, struct slice bytes, struct csv_seen *seen,
-                         struct err *err)
+static enum rc put_bytes(struct buf *out, const struct csv_column *column, struct slice bytes,
+                         struct csv_seen *seen, struct err *err)
 {
     switch (column->source) {
     case COLUMN_BYTES: return put_hex(out, column, bytes, err);
@@ -454,8 +459,8 @@ static enum avro_value_kind kind_of(enum column_type source)
     }
 }
 
-enum rc csv_put(struct buf *out, const struct csv_column *column, const struct avro_value *value, struct csv_seen *seen,
-                struct err *err)
+enum rc csv_put(struct buf *out, const struct csv_column *column, const struct avro_value *value,
+                struct csv_seen *seen, struct err *err)
 {
     if (value->kind == AVRO_VALUE_NULL) {
         if (column->target->is_key)

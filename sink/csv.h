@@ -1,8 +1,8 @@
 /* One value of an event as the CSV field that COPY reads (docs/types.md has the forms).
  *
- * Text is always quoted, so that '' stays ''. NULL is written as one CSV_NULL byte, which no field can hold, because
- * the text that stands for NULL is known only when all values are: csv_put_nulls puts it in. Values that the warehouse
- * cannot hold are refused with the column's name and never the value. */
+ * Text is always quoted, so that '' stays ''. NULL is written as one CSV_NULL byte, which no field can hold,
+ * because the text that stands for NULL is known only when all values are: csv_put_nulls puts it in. Values
+ * that the warehouse cannot hold are refused with the column's name and never the value. */
 #ifndef LEAT_SINK_CSV_H
 #define LEAT_SINK_CSV_H
 
@@ -25,11 +25,12 @@ struct csv_column {
 
 /* What was seen of all text values of a batch. */
 struct csv_seen {
-    uint64_t markers;   /* bit i: a value equals the i-th candidate */
-    int64_t max_bytes;  /* longest text */
+    uint64_t markers;  /* bit i: a value equals the i-th candidate */
+    int64_t max_bytes; /* longest text */
 };
 
-/* RC_REJECT: ERR_VALUE_TOO_LONG, ERR_VALUE_UNLOADABLE. A failed field may leave bytes behind: cut the buffer back. */
+/* RC_REJECT: ERR_VALUE_TOO_LONG, ERR_VALUE_UNLOADABLE. A failed field may leave bytes behind: cut the buffer
+ * back. */
 MUST_CHECK enum rc csv_put(struct buf *out, const struct csv_column *column, const struct avro_value *value,
                            struct csv_seen *seen, struct err *err);
 

@@ -3,8 +3,9 @@
 #include "base/clock.h"
 
 static const int64_t US_PER_DAY = (int64_t)86400 * US_PER_S;
-/* 4713-01-01 BC and 294276-12-31 AD in the proleptic Gregorian calendar. Microseconds since 1970 end within the year
- * 294247, and Debezium's infinity stands there: no later day than 294246-12-31 is one of an instant. */
+/* 4713-01-01 BC and 294276-12-31 AD in the proleptic Gregorian calendar. Microseconds since 1970 end within
+ * the year 294247, and Debezium's infinity stands there: no later day than 294246-12-31 is one of an instant.
+ */
 enum { FIRST_DAY = -2440550, LAST_DAY = 106762939, LAST_INSTANT_DAY = 106751981 };
 static const char OUT_OF_RANGE[] = "the date lies outside 4713 BC to 294276 AD, or is infinite";
 
@@ -13,7 +14,8 @@ struct civil {
     int month, day;
 };
 
-/* Howard Hinnant's days algorithms (chrono-Compatible Low-Level Date Algorithms): eras of 400 years from March on. */
+/* Howard Hinnant's days algorithms (chrono-Compatible Low-Level Date Algorithms): eras of 400 years from
+ * March on. */
 static struct civil civil_of_days(int64_t days)
 {
     days += 719468;

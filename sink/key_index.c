@@ -118,8 +118,9 @@ uint64_t key_index_get(const struct key_index *index, struct key_hash hash)
     return slot->value != 0 && hash_compare(slot->hash, hash) == 0 ? slot->value : 0;
 }
 
-/* Two passes over the enlarged table: all entries to its far end, in order; then each to its place from the left. The
- * second never overtakes the first: an entry's place is at most as far from the end as entries follow it. */
+/* Two passes over the enlarged table: all entries to its far end, in order; then each to its place from the
+ * left. The second never overtakes the first: an entry's place is at most as far from the end as entries
+ * follow it. */
 static void spread(struct key_index *index, size_t old_slots)
 {
     size_t n_slots = index->n_homes + index->n_tail, packed = n_slots;
@@ -144,7 +145,8 @@ static bool grow(struct key_index *index, size_t n_homes)
 {
     size_t n_tail = TAIL_SLOTS + n_homes / 256;
     size_t old_slots = index->n_homes + index->n_tail;
-    void *at = mremap(index->slots, slots_bytes(index->n_homes, index->n_tail), slots_bytes(n_homes, n_tail), MREMAP_MAYMOVE);
+    void *at = mremap(index->slots, slots_bytes(index->n_homes, index->n_tail), slots_bytes(n_homes, n_tail),
+                      MREMAP_MAYMOVE);
     if (at == MAP_FAILED)
         return false;
     index->slots = at;

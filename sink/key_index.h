@@ -1,8 +1,9 @@
 /* Which image is the last of each key: 128-bit hashes of keys, each with one number.
  *
- * The slots are kept in the order of the hashes (linear probing that inserts in order), so that the table grows in
- * place: the peak is the new size, never old plus new. 24 bytes a slot, four fifths full at most. A key is known by
- * its hash alone: 128 bits under a seed drawn at start, so nobody can choose two keys that meet. */
+ * The slots are kept in the order of the hashes (linear probing that inserts in order), so that the table
+ * grows in place: the peak is the new size, never old plus new. 24 bytes a slot, four fifths full at most. A
+ * key is known by its hash alone: 128 bits under a seed drawn at start, so nobody can choose two keys that
+ * meet. */
 #ifndef LEAT_SINK_KEY_INDEX_H
 #define LEAT_SINK_KEY_INDEX_H
 

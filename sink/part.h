@@ -28,7 +28,8 @@ struct part_writer *part_writer_new(const struct part_store *store);
 void part_writer_free(struct part_writer *writer); /* aborts what is open */
 DEFINE_SCOPED(struct part_writer *, part_writer_free)
 
-/* part_writer_begin, put the lines, part_writer_end. After a failure the writer is only good for part_writer_free. */
+/* part_writer_begin, put the lines, part_writer_end. After a failure the writer is only good for
+ * part_writer_free. */
 MUST_CHECK enum rc part_writer_begin(struct part_writer *writer, const char *key, struct err *err);
 MUST_CHECK enum rc part_writer_put(struct part_writer *writer, struct slice lines, struct err *err);
 MUST_CHECK enum rc part_writer_end(struct part_writer *writer, uint64_t *ret_object_bytes, struct err *err);

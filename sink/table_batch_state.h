@@ -17,9 +17,9 @@ static inline uint64_t value_offset(uint64_t value)
 
 /* Bodies of images:
  *   complete row   fields
- *   partial row    fields, bitmap of the kept columns, the CSV fields of the key under which the warehouse has the row
- *   delete         fields (NULL but for the key), uint64_t: what the row was before, as an index value,
- *                  or one of these */
+ *   partial row    fields, bitmap of the kept columns, the CSV fields of the key under which the warehouse
+ * has the row delete         fields (NULL but for the key), uint64_t: what the row was before, as an index
+ * value, or one of these */
 #define BEFORE_IN_WAREHOUSE ((uint64_t)0)
 #define BEFORE_GONE         UINT64_MAX
 

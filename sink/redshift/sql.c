@@ -157,7 +157,8 @@ void sql_stage_name(const struct target *target, char out[SQL_STAGE_NAME_BYTES])
 {
     char name[2 * TARGET_NAME_BYTES];
     int n = snprintf(name, sizeof(name), "%s.%s", target->schema, target->table);
-    snprintf(out, SQL_STAGE_NAME_BYTES, "_leat_stage_%016llx", (unsigned long long)XXH3_64bits(name, (size_t)n));
+    snprintf(out, SQL_STAGE_NAME_BYTES, "_leat_stage_%016llx",
+             (unsigned long long)XXH3_64bits(name, (size_t)n));
 }
 
 void sql_create_stage(struct buf *out, const struct target *target, bool with_partial)
@@ -310,8 +311,8 @@ void sql_empty_target(struct buf *out, const struct target *target, const struct
     buf_put_str(out, "DELETE FROM ");
     put_target(out, target);
     if (before != NULL)
-        buf_printf(out, " WHERE \"%s\" IS NULL OR \"%s\" <= '%016llx.%016llx'", TARGET_POS_COLUMN, TARGET_POS_COLUMN,
-                   (unsigned long long)before->major, (unsigned long long)before->minor);
+        buf_printf(out, " WHERE \"%s\" IS NULL OR \"%s\" <= '%016llx.%016llx'", TARGET_POS_COLUMN,
+                   TARGET_POS_COLUMN, (unsigned long long)before->major, (unsigned long long)before->minor);
 }
 
 void sql_delete(struct buf *out, const struct target *target)
@@ -367,7 +368,8 @@ void sql_merge(struct buf *out, const struct target *target)
 
 /* ---- progress ---- */
 
-static void put_progress(struct buf *out, const char *before, const struct sql_progress *progress, const char *after)
+static void put_progress(struct buf *out, const char *before, const struct sql_progress *progress,
+                         const char *after)
 {
     buf_put_str(out, before);
     put_name(out, progress->schema, progress->table);
@@ -377,10 +379,11 @@ static void put_progress(struct buf *out, const char *before, const struct sql_p
 void sql_progress_create(struct buf *out, const struct sql_progress *progress)
 {
     /* DECIMAL(20,0) holds every unsigned 64-bit number; BIGINT does not. */
-    put_progress(out, "CREATE TABLE IF NOT EXISTS ", progress,
-                 " (\"source\" VARCHAR(256) NOT NULL, \"ledger_next\" BIGINT NOT NULL, \"high_major\" DECIMAL(20,0) NOT NULL, "
-                 "\"high_minor\" DECIMAL(20,0) NOT NULL, \"writer\" VARCHAR(256) NOT NULL, \"updated_at\" TIMESTAMP NOT NULL) "
-                 "DISTSTYLE ALL");
+    put_progress(
+        out, "CREATE TABLE IF NOT EXISTS ", progress,
+        " (\"source\" VARCHAR(256) NOT NULL, \"ledger_next\" BIGINT NOT NULL, \"high_major\" DECIMAL(20,0) NOT NULL, "
+        "\"high_minor\" DECIMAL(20,0) NOT NULL, \"writer\" VARCHAR(256) NOT NULL, \"updated_at\" TIMESTAMP NOT NULL) "
+        "DISTSTYLE ALL");
 }
 
 void sql_progress_lock(struct buf *out, const struct sql_progress *progress)
@@ -390,8 +393,10 @@ void sql_progress_lock(struct buf *out, const struct sql_progress *progress)
 
 void sql_progress_read(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(out, "SELECT \"source\", \"ledger_next\", \"high_major\", \"high_minor\", \"writer\", \"updated_at\" FROM ",
-                 progress, "");
+    put_progress(
+        out,
+        "SELECT \"source\", \"ledger_next\", \"high_major\", \"high_minor\", \"writer\", \"updated_at\" FROM ",
+        progress, "");
 }
 
 void sql_progress_insert(struct buf *out, const struct sql_progress *progress)
@@ -408,13 +413,15 @@ void sql_progress_claim(struct buf *out, const struct sql_progress *progress)
 
 void sql_progress_advance(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(out, "UPDATE ", progress,
-                 " SET \"ledger_next\" = $2, \"high_major\" = $3, \"high_minor\" = $4, \"updated_at\" = GETDATE() "
-                 "WHERE \"source\" = $1");
+    put_progress(
+        out, "UPDATE ", progress,
+        " SET \"ledger_next\" = $2, \"high_major\" = $3, \"high_minor\" = $4, \"updated_at\" = GETDATE() "
+        "WHERE \"source\" = $1");
 }
 
 void sql_progress_reset(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(out, "UPDATE ", progress,
-                 " SET \"ledger_next\" = $2, \"writer\" = '', \"updated_at\" = GETDATE() WHERE \"source\" = $1");
+    put_progress(
+        out, "UPDATE ", progress,
+        " SET \"ledger_next\" = $2, \"writer\" = '', \"updated_at\" = GETDATE() WHERE \"source\" = $1");
 }

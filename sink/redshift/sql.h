@@ -1,7 +1,7 @@
-/* Every statement that the warehouse gets, as text made from a table's shape. Pure; tests/golden/ holds one of each.
- * Only what /docs/redshift.md lists as allowed: no aliases on targets, no ON CONFLICT, no RETURNING, no savepoints.
- * In DELETE, UPDATE and MERGE columns are named with the bare table name: schema.table.column would read as a part of
- * a SUPER value when the schema and the table have one name. */
+/* Every statement that the warehouse gets, as text made from a table's shape. Pure; tests/golden/ holds one
+ * of each. Only what docs/redshift.md lists as allowed: no aliases on targets, no ON CONFLICT, no RETURNING,
+ * no savepoints. In DELETE, UPDATE and MERGE columns are named with the bare table name: schema.table.column
+ * would read as a part of a SUPER value when the schema and the table have one name. */
 #ifndef LEAT_SINK_REDSHIFT_SQL_H
 #define LEAT_SINK_REDSHIFT_SQL_H
 
@@ -10,7 +10,8 @@
 #include "sink/table_batch.h"
 
 void sql_put_identifier(struct buf *out, const char *name); /* "weird ""name""" */
-void sql_put_literal(struct buf *out, const char *text);    /* 'it''s'; backslashes doubled, redshift reads them as escapes */
+void sql_put_literal(struct buf *out,
+                     const char *text); /* 'it''s'; backslashes doubled, redshift reads them as escapes */
 
 /* DDL */
 void sql_create_table(struct buf *out, const struct target *target);
@@ -27,17 +28,17 @@ void sql_drop_stages(struct buf *out, const struct target *const *targets, size_
 struct sql_copy {
     const char *bucket, *manifest_key;
     const char *null_marker;
-    const char *iam_role;   /* NULL: the keys; "default" */
+    const char *iam_role;                                          /* NULL: the keys; "default" */
     const char *access_key_id, *secret_access_key, *session_token; /* token may be NULL */
-    const char *region;     /* NULL: not said */
+    const char *region;                                            /* NULL: not said */
     bool with_partial;
 };
 void sql_copy(struct buf *out, const struct target *target, const struct sql_copy *copy);
 
 /* Replay: staged rows that are not newer than the target's. */
 void sql_drop_stale(struct buf *out, const struct target *target);
-/* Partial rows take the columns that did not travel from the row that stands under _leat_from_<n>. kept: columns that
- * occur at all. replay: only from rows that are older. */
+/* Partial rows take the columns that did not travel from the row that stands under _leat_from_<n>. kept:
+ * columns that occur at all. replay: only from rows that are older. */
 void sql_complete(struct buf *out, const struct target *target, const struct table_batch *batch, bool replay);
 /* Replay: partial rows whose row is gone: what made it go comes later in the replay. */
 void sql_drop_incomplete(struct buf *out, const struct target *target);

@@ -44,11 +44,20 @@ static const struct {
 };
 
 static const char *const type_names[] = {
-    [TARGET_BOOLEAN] = "BOOLEAN", [TARGET_SMALLINT] = "SMALLINT", [TARGET_INTEGER] = "INTEGER",
-    [TARGET_BIGINT] = "BIGINT", [TARGET_REAL] = "REAL", [TARGET_DOUBLE] = "DOUBLE PRECISION",
-    [TARGET_DECIMAL] = "DECIMAL", [TARGET_VARCHAR] = "VARCHAR", [TARGET_VARBYTE] = "VARBYTE",
-    [TARGET_DATE] = "DATE", [TARGET_TIME] = "TIME", [TARGET_TIMESTAMP] = "TIMESTAMP",
-    [TARGET_TIMESTAMPTZ] = "TIMESTAMPTZ", [TARGET_SUPER] = "SUPER",
+    [TARGET_BOOLEAN] = "BOOLEAN",
+    [TARGET_SMALLINT] = "SMALLINT",
+    [TARGET_INTEGER] = "INTEGER",
+    [TARGET_BIGINT] = "BIGINT",
+    [TARGET_REAL] = "REAL",
+    [TARGET_DOUBLE] = "DOUBLE PRECISION",
+    [TARGET_DECIMAL] = "DECIMAL",
+    [TARGET_VARCHAR] = "VARCHAR",
+    [TARGET_VARBYTE] = "VARBYTE",
+    [TARGET_DATE] = "DATE",
+    [TARGET_TIME] = "TIME",
+    [TARGET_TIMESTAMP] = "TIMESTAMP",
+    [TARGET_TIMESTAMPTZ] = "TIMESTAMPTZ",
+    [TARGET_SUPER] = "SUPER",
 };
 
 static const char *const system_columns[] = {"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"};
@@ -152,12 +161,14 @@ static enum rc check_name(const char *table, const char *name, struct err *err)
     if (name[0] == '\0')
         return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": a column has no name", table);
     if (strncmp(name, "_leat_", strlen("_leat_")) == 0)
-        return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": column \"%s\" has a name that leat keeps for itself", table,
-                       name);
+        return err_set(err, ERR_REDSHIFT_SCHEMA,
+                       "table \"%s\": column \"%s\" has a name that leat keeps for itself", table, name);
     for (size_t i = 0; i < ARRAY_LEN(system_columns); i++)
         if (strcmp(name, system_columns[i]) == 0)
-            return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": redshift has a system column \"%s\", a column cannot have that name",
-                           table, name);
+            return err_set(
+                err, ERR_REDSHIFT_SCHEMA,
+                "table \"%s\": redshift has a system column \"%s\", a column cannot have that name", table,
+                name);
     return RC_OK;
 }
 
@@ -176,8 +187,8 @@ static enum rc check_collisions(const char *table, const struct table_shape *sha
             target_fold_name(shape->columns[j].name, b);
             if (strcmp(a, b) == 0)
                 return err_set(err, ERR_REDSHIFT_SCHEMA,
-                               "table \"%s\": columns \"%s\" and \"%s\" both become \"%s\" in redshift", table,
-                               shape->columns[j].name, shape->columns[i].name, a);
+                               "table \"%s\": columns \"%s\" and \"%s\" both become \"%s\" in redshift",
+                               table, shape->columns[j].name, shape->columns[i].name, a);
         }
     }
     return RC_OK;
@@ -214,7 +225,8 @@ static enum rc target_fill(struct target *target, const struct table_shape *shap
         bool is_key = is_key_column(target->key_columns, target->n_key_columns, i);
         struct target_column column = target_column_of(&shape->columns[i], is_key);
         if (is_key && !can_be_key(column.type))
-            return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": key column \"%s\" is a %s, which cannot be a key in redshift",
+            return err_set(err, ERR_REDSHIFT_SCHEMA,
+                           "table \"%s\": key column \"%s\" is a %s, which cannot be a key in redshift",
                            target->table, name, type_names[column.type]);
         target_append(target, column, name);
     }
@@ -243,10 +255,12 @@ enum rc target_new(const char *schema, const struct table_shape *shape, const ui
 
     enum rc rc = RC_OK;
     if (n_key_columns == 0)
-        rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\" has no key: its rows cannot be told apart", target->table);
+        rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\" has no key: its rows cannot be told apart",
+                     target->table);
     for (size_t i = 0; i < n_key_columns && rc == RC_OK; i++)
         if (keys[i] >= shape->n_columns)
-            rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": the key names a column that the rows do not have", target->table);
+            rc = err_set(err, ERR_REDSHIFT_SCHEMA,
+                         "table \"%s\": the key names a column that the rows do not have", target->table);
     if (rc == RC_OK)
         rc = target_fill(target, shape, err);
     if (rc != RC_OK) {
@@ -287,12 +301,14 @@ static enum rc check_extension(const struct target *target, const struct table_s
         target_put_type(&buf, &target->columns[at]);
         buf_put_str(&buf, " and cannot hold ");
         target_put_type(&buf, &wanted);
-        return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": column \"%s\" is %s", target->table, name, buf_cstr(&buf));
+        return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": column \"%s\" is %s", target->table, name,
+                       buf_cstr(&buf));
     }
     return RC_OK;
 }
 
-enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added, struct err *err)
+enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added,
+                      struct err *err)
 {
     TRY(check_extension(target, shape, err));
     size_t changed = 0;
