@@ -1,0 +1,190 @@
+#include "sink/ledger_reader.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LEDGER_RECORD_MAX_BYTES = 32 << 20
+}; /* address space: one decoded record, its partitions and its state */
+
+struct ledger_reader {
+    struct log *log;
+    char *source, *topic;
+    struct arena *arena; /* of the current record */
+    struct ledger_record record;
+    bool has_record, in_record;
+    struct log_chunk chunk; /* ledger records read but not yet looked at */
+    size_t chunk_at;
+    int64_t next, position;
+    size_t partition_at; /* in the current record */
+    int64_t event_position, last_event;
+};
+
+struct ledger_reader *ledger_reader_new(struct log *log, const char *source, const char *ledger_topic)
+{
+    struct ledger_reader *reader = calloc(1, sizeof(*reader));
+    if (reader == NULL)
+        abort();
+    *reader = (struct ledger_reader){.log = log,
+                                     .source = strdup(source),
+                                     .topic = strdup(ledger_topic),
+                                     .arena = arena_new(LEDGER_RECORD_MAX_BYTES)};
+    return reader;
+}
+
+void ledger_reader_free(struct ledger_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    free(reader->source);
+    free(reader->topic);
+    arena_free(reader->arena);
+    free(reader);
+}
+
+enum rc ledger_reader_seek(struct ledger_reader *reader, int64_t next, struct err *err)
+{
+    int64_t low = 0, end = 0;
+    enum rc rc = log_bounds(reader->log, reader->topic, 0, &low, &end, err);
+    if (rc == RC_AGAIN && next >= 0)
+        return err_set(
+            err, ERR_KAFKA_RETENTION,
+            "the ledger %s of source \"%s\" does not exist, but the warehouse has everything up to its "
+            "offset %lld",
+            reader->topic, reader->source, (long long)next);
+    TRY(rc);
+    if (next > end || (next >= 0 && next < low))
+        return err_set(
+            err, ERR_KAFKA_RETENTION,
+            "the ledger %s of source \"%s\" holds offsets %lld to %lld, but offset %lld is the next one to "
+            "read",
+            reader->topic, reader->source, (long long)low, (long long)end, (long long)next);
+    reader->next = reader->position = next < 0 ? low : next;
+    reader->chunk = (struct log_chunk){0};
+    reader->chunk_at = 0;
+    reader->has_record = reader->in_record = false;
+    return RC_OK;
+}
+
+const struct ledger_record *ledger_reader_record(const struct ledger_reader *reader)
+{
+    return reader->has_record ? &reader->record : NULL;
+}
+
+int64_t ledger_reader_next(const struct ledger_reader *reader)
+{
+    return reader->next;
+}
+
+int64_t ledger_reader_position(const struct ledger_reader *reader)
+{
+    return MAX(reader->next, reader->position);
+}
+
+static void partition_begin(struct ledger_reader *reader)
+{
+    if (reader->partition_at < reader->record.n_partitions)
+        reader->event_position = reader->record.partitions[reader->partition_at].first;
+    reader->last_event = -1;
+}
+
+/* Opens the next record of the ledger. */
+static enum rc record_begin(struct ledger_reader *reader, int timeout_ms, struct err *err)
+{
+    if (reader->chunk_at == reader->chunk.n) {
+        reader->chunk = (struct log_chunk){0};
+        reader->chunk_at = 0;
+        TRY(log_read(reader->log, reader->topic, 0, ledger_reader_position(reader), LOG_NO_BOUND, timeout_ms,
+                     &reader->chunk, err));
+        if (reader->chunk.n == 0) {
+            reader->position = reader->chunk.position;
+            return RC_AGAIN;
+        }
+    }
+    const struct log_record *raw = &reader->chunk.records[reader->chunk_at];
+    reader->has_record = false;
+    arena_reset(reader->arena);
+    if (ledger_decode(raw->value, reader->arena, &reader->record, err) != RC_OK)
+        return err_wrap(err, "record %lld of %s", (long long)raw->offset, reader->topic);
+    if (strcmp(reader->record.source, reader->source) != 0)
+        return err_set(err, ERR_LEDGER_MALFORMED, "record %lld of %s is of source \"%s\" instead of \"%s\"",
+                       (long long)raw->offset, reader->topic, reader->record.source, reader->source);
+    reader->has_record = reader->in_record = true;
+    reader->partition_at = 0;
+    partition_begin(reader);
+    return RC_OK;
+}
+
+static void record_end(struct ledger_reader *reader)
+{
+    reader->next = reader->chunk.records[reader->chunk_at++].offset + 1;
+    if (reader->chunk_at == reader->chunk.n)
+        reader->position = reader->chunk.position;
+    reader->in_record = false;
+}
+
+static enum rc missing_event(const struct ledger_reader *reader, const struct ledger_partition *range,
+                             int64_t wanted, struct err *err)
+{
+    return err_set(
+        err, ERR_KAFKA_RETENTION,
+        "topic %s, partition %d, has no record at offset %lld, which record %lld of the ledger of source "
+        "\"%s\" lists (offsets %lld to %lld)",
+        range->topic, range->partition, (long long)wanted,
+        (long long)reader->chunk.records[reader->chunk_at].offset, reader->source, (long long)range->first,
+        (long long)range->next);
+}
+
+static enum rc check_range(const struct ledger_reader *reader, const struct ledger_partition *range,
+                           const struct log_chunk *chunk, struct err *err)
+{
+    bool at_first = reader->last_event < 0;
+    if (at_first && (chunk->n > 0 ? chunk->records[0].offset : chunk->position) != range->first)
+        return missing_event(reader, range, range->first, err);
+    int64_t last = chunk->n > 0 ? chunk->records[chunk->n - 1].offset : reader->last_event;
+    if (chunk->position >= range->next && last != range->next - 1)
+        return missing_event(reader, range, range->next - 1, err);
+    return RC_OK;
+}
+
+/* Some events of the current range. RC_AGAIN also when only the position moved. */
+static enum rc read_range(struct ledger_reader *reader, const struct ledger_partition *range, int timeout_ms,
+                          struct ledger_events *ret_events, struct err *err)
+{
+    struct log_chunk chunk = {0};
+    enum rc rc = log_read(reader->log, range->topic, range->partition, reader->event_position, range->next,
+                          timeout_ms, &chunk, err);
+    if (rc != RC_OK && rc != RC_AGAIN)
+        return err_wrap(err, "record %lld of the ledger of source \"%s\" lists offsets %lld to %lld",
+                        (long long)reader->chunk.records[reader->chunk_at].offset, reader->source,
+                        (long long)range->first, (long long)range->next);
+    TRY(rc);
+    TRY(check_range(reader, range, &chunk, err));
+    reader->event_position = chunk.position;
+    if (chunk.n == 0)
+        return RC_AGAIN;
+    reader->last_event = chunk.records[chunk.n - 1].offset;
+    *ret_events = (struct ledger_events){range->topic, range->partition, chunk.records, chunk.n};
+    return RC_OK;
+}
+
+enum rc ledger_reader_step(struct ledger_reader *reader, int timeout_ms, enum ledger_step *ret_step,
+                           struct ledger_events *ret_events, struct err *err)
+{
+    if (!reader->in_record)
+        TRY(record_begin(reader, timeout_ms, err));
+    while (reader->partition_at < reader->record.n_partitions) {
+        const struct ledger_partition *range = &reader->record.partitions[reader->partition_at];
+        if (reader->event_position < range->next) {
+            TRY(read_range(reader, range, timeout_ms, ret_events, err));
+            *ret_step = LEDGER_STEP_EVENTS;
+            return RC_OK;
+        }
+        reader->partition_at++;
+        partition_begin(reader);
+    }
+    record_end(reader);
+    *ret_step = LEDGER_STEP_RECORD;
+    return RC_OK;
+}
