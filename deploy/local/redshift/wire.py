@@ -26,11 +26,12 @@ class Waker:
             self.future.set_result(None)
 
     async def wait(self):
-        self.future = asyncio.get_running_loop().create_future()
+        future = self.future = asyncio.get_running_loop().create_future()
         try:
-            await self.future
+            await future
         finally:
-            self.future = None
+            if self.future is future:
+                self.future = None
 
 
 class Channel(asyncio.Protocol):
