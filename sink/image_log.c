@@ -70,7 +70,8 @@ uint64_t image_log_spilled_bytes(const struct image_log *log)
 
 static enum rc err_disk(struct err *err, const struct image_log *log, int error, const char *what)
 {
-    bool full = error == ENOSPC || error == EDQUOT;
+    /* A limit on the size of files is as good as a full disk. */
+    bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
     return err_set(err, full ? ERR_DISK_FULL : ERR_IO, "could not %s in %s: %s", what, log->spill_dir,
                    strerror(error));
 }
