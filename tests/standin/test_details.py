@@ -515,3 +515,39 @@ def test_roles(db):
         db.run("REVOKE ALL ON TABLE t FROM standin_reader")
         db.run(f"REVOKE ALL ON SCHEMA {db.schema} FROM standin_reader")
         db.run("DROP USER standin_reader")
+
+
+@pytest.mark.parametrize("params", [None, []], ids=["simple", "extended"])
+def test_a_loader_batch(db, params):
+    """What the sink sends for one table, names quoted and qualified, schema and table of one name."""
+    schema, world = db.schema, db.world
+    table = f'"{schema}"."{schema}"'
+
+    def run(sql):
+        return db.run(sql, params)
+    run(f'CREATE TABLE IF NOT EXISTS {table} ("id" bigint NOT NULL, "v" varchar(100), "doc" super, "_leat_pos" varchar(64), '
+        'PRIMARY KEY ("id")) DISTSTYLE KEY DISTKEY ("id") COMPOUND SORTKEY ("id")')
+    run(f'CREATE TABLE "{schema}"."progress" ("source" varchar(100), "pos" varchar(64))')
+    run(f"INSERT INTO {table} VALUES (1, 'old', NULL, '1'), (2, 'gone', NULL, '1'), (3, 'kept', NULL, '1')")
+    run(f"INSERT INTO \"{schema}\".\"progress\" VALUES ('a', '1')")
+    part = world.put(f"{schema}/part.csv", '1,new,"{""a"":[1,2]}",2,u\n2,\\N,\\N,2,d\n4,fresh,\\N,2,u\n')
+    manifest = world.manifest(f"{schema}/manifest", [part])
+    run("BEGIN")
+    run(f'LOCK TABLE "{schema}"."progress"')
+    assert run(f"SELECT \"pos\" FROM \"{schema}\".\"progress\" WHERE \"source\" = 'a'") == [("1",)]
+    run(f'CREATE TEMP TABLE "leat_stage_1" (LIKE {table}, "_leat_op" char(1))')
+    run(f"COPY \"leat_stage_1\" (\"id\", \"v\", \"doc\", \"_leat_pos\", \"_leat_op\") FROM '{manifest}' IAM_ROLE default "
+        "MANIFEST FORMAT AS CSV TIMEFORMAT 'auto' DATEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF")
+    assert run("SELECT pg_last_copy_count()") == [(3,)]
+    run(f'DELETE FROM {table} USING "leat_stage_1" WHERE {table}."id" = "leat_stage_1"."id" AND '
+        '"leat_stage_1"."_leat_op" = \'d\'')
+    run('DELETE FROM "leat_stage_1" WHERE "_leat_op" = \'d\'')
+    run(f'MERGE INTO {table} USING "leat_stage_1" AS "s" ON {table}."id" = "s"."id" WHEN MATCHED THEN UPDATE SET '
+        '"v" = "s"."v", "doc" = "s"."doc", "_leat_pos" = "s"."_leat_pos" WHEN NOT MATCHED THEN INSERT '
+        '("id", "v", "doc", "_leat_pos") VALUES ("s"."id", "s"."v", "s"."doc", "s"."_leat_pos")')
+    run(f"UPDATE \"{schema}\".\"progress\" SET \"pos\" = '2' WHERE \"source\" = 'a'")
+    run("COMMIT")
+    assert run(f'SELECT "id", "v", JSON_SERIALIZE("doc"), "_leat_pos" FROM {table} ORDER BY "id"') == [
+        (1, "new", '{"a":[1,2]}', "2"), (3, "kept", None, "1"), (4, "fresh", None, "2")]
+    assert db.error(f'MERGE INTO {table} USING "leat_stage_1" AS "s" ON {table}."id" = "s"."id" WHEN MATCHED THEN UPDATE '
+                    'SET "v" = "s"."doc"."a" WHEN NOT MATCHED THEN INSERT ("id") VALUES ("s"."id")')[0] == "0A000"

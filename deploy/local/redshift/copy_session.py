@@ -1,5 +1,4 @@
 """COPY inside a session: columns from the catalog, rows from the load, errors into the views."""
-import asyncio
 import datetime
 import time
 
@@ -36,15 +35,16 @@ def _column(session, row):
 
 
 async def _columns(session, spec, target):
+    """(table's oid, columns)"""
     rows, error = await session.hidden(
-        f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE; SELECT attname, typname, atttypmod, attnotnull, atthasdef, "
+        f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE; SELECT attrelid, attname, typname, atttypmod, attnotnull, atthasdef, "
         f"attidentity FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE attrelid = "
         f"{quote_literal(target)}::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum", check=False)
     if error is not None:
         if error.get("C") == "42P01":
             raise Refusal("XX000", f"Cannot COPY into nonexistent table {spec.table[1]}")
         raise session.as_refusal(error)
-    return [_column(session, row) for row in rows]
+    return (int(rows[0][0]) if rows else 0), [_column(session, row[1:]) for row in rows]
 
 
 def _choose(spec, columns):
@@ -109,7 +109,8 @@ async def _copy(session, step, began, slow_down):
     target = (quote(spec.table[0]) + "." if spec.table[0] else "") + names.quoted(spec.table[1])
     if spec.table[0] == SCHEMA:
         raise Refusal("3F000", f'schema "{SCHEMA}" does not exist')
-    chosen = _choose(spec, await _columns(session, spec, target))
+    table_id, columns = await _columns(session, spec, target)
+    chosen = _choose(spec, columns)
     if spec.format == "json" and spec.get("format")[1] == "noshred" and [c.kind for c in chosen] != ["super"]:
         raise Refusal("XX000", "JSON 'noshred' needs one SUPER column")
     load = Load(spec, chosen, session.server.options, session.server.switches, slow_down)
@@ -125,14 +126,14 @@ async def _copy(session, step, began, slow_down):
         if upstream_error.get("C", "").startswith(("57", "25", "42", "40", "53")):
             raise session.as_refusal(upstream_error)
         load.errors.append(row_error_from_upstream(load, upstream_error, chosen))
-        await _record(session, load, spec, began, "aborted")
+        await _record(session, load, table_id, began, "aborted")
         raise _failed(session, spec)
     if load.failure is not None:
         raise load.failure
     if load.failed():
-        await _record(session, load, spec, began, "aborted")
+        await _record(session, load, table_id, began, "aborted")
         raise _failed(session, spec)
-    await _record(session, load, spec, began, "completed")
+    await _record(session, load, table_id, began, "completed")
     if spec.has("noload"):
         count = sum(report.rows for report in load.files)
     else:
@@ -170,9 +171,9 @@ async def _stream(session, load, sql):
             upstream.write(wire.message(b"f", wire.cstring("load failed")) if failed else wire.message(b"c"))
             return await _end(session)
     except BaseException:
-        load.cancelled.set()
+        session.server.spawn(load.stop())
         raise
-    stopping = asyncio.ensure_future(load.stop())
+    stopping = session.server.spawn(load.stop())
     if copying:
         upstream.write(wire.message(b"f", wire.cstring("load stopped")))
         _, error = await _end(session)
@@ -210,11 +211,11 @@ async def _end(session):
             return count, error
 
 
-async def _record(session, load, spec, began, status):
+async def _record(session, load, table_id, began, status):
     """Load history and errors, written by the helper connection: they survive the client's ROLLBACK."""
     start = quote_literal(began.strftime("%Y-%m-%d %H:%M:%S.%f"))
     end = quote_literal(datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f"))
-    query, pid = session.last_copy_id, session.pid
+    spec, query, pid = load.spec, session.last_copy_id, session.pid
     database = quote_literal(session.server.options.upstream_database)
     table = quote_literal(spec.table[1])
     statements = []
@@ -230,7 +231,7 @@ async def _record(session, load, spec, began, status):
                   quote_literal(kind), quote_literal(size), error.position,
                   quote_literal(error.raw.decode("utf-8", "replace").rstrip("\n")[:1024]),
                   quote_literal(error.value[:1024]), error.code, quote_literal(error.reason)]
-        statements.append(f"INSERT INTO {SCHEMA}.load_error VALUES (100, {query}, {pid}, {pid}, {database}, 100100, "
+        statements.append(f"INSERT INTO {SCHEMA}.load_error VALUES (100, {query}, {pid}, {pid}, {database}, {table_id}, "
                           f"{start}, {', '.join(str(value) for value in values)})")
     if not statements:
         return

@@ -18,17 +18,17 @@ NOT_ON_TABLES = {"index": "INDEX", "trigger": "TRIGGER", "rule": "RULE", "sequen
 MAX_COLUMNS = 1600
 
 
-def _table(schema, name, context):
+def table_name(schema, name, context):
     if schema == SCHEMA:
         raise Refusal("3F000", f'schema "{schema}" does not exist')
     return (quote(schema) + "." if schema else "") + context.names.quoted(name)
 
 
-def _step(tokens, sql, text, **more):
+def step_of(tokens, sql, text, **more):
     return Step(sql[tokens[0].start:tokens[-1].end], tokens[0].value, text, **more)
 
 
-def _names(inside, reader):
+def read_names(inside, reader):
     names = []
     for part in split_commas(inside):
         if len(part) != 1 or not part[0].is_name():
@@ -120,14 +120,14 @@ class TableDefinition:
             raise Refusal("54011", f"tables can have at most {MAX_COLUMNS} columns")
 
 
-def _encode(reader):
+def read_encoding(reader):
     name = reader.name()
     if name not in ENCODINGS:
         raise unsupported(f'encoding type "{name}" is not supported')
     return name
 
 
-def _column(part, sql, context, table):
+def read_column(part, sql, context, table):
     reader = Reader(part, sql)
     name = reader.name()
     if name in SYSTEM_COLUMNS:
@@ -145,7 +145,7 @@ def _column(part, sql, context, table):
         elif reader.accept("default"):
             column.default = _expression(_default_tokens(reader), sql, context)
         elif reader.accept("encode"):
-            table.notes["encode"][name] = _encode(reader)
+            table.notes["encode"][name] = read_encoding(reader)
         elif reader.accept("distkey"):
             table.set_distkey(name)
             table.attributes = True
@@ -198,7 +198,7 @@ def _references(reader, table, columns, context):
     table.notes.setdefault("foreign_key", []).append({"columns": columns, "table": list(target)})
 
 
-def _element(part, sql, context, table):
+def read_element(part, sql, context, table):
     reader = Reader(part, sql)
     if reader.accept("like"):
         if table.like is not None:
@@ -214,13 +214,13 @@ def _element(part, sql, context, table):
         reader.name()
     if reader.at("primary", "key"):
         reader.accept("primary", "key")
-        table.notes["primary_key"] = _names(reader.parenthesised(), reader)
+        table.notes["primary_key"] = read_names(reader.parenthesised(), reader)
     elif reader.at("unique", "("):
         reader.next()
-        table.notes.setdefault("unique", []).append(_names(reader.parenthesised(), reader))
+        table.notes.setdefault("unique", []).append(read_names(reader.parenthesised(), reader))
     elif reader.at("foreign", "key"):
         reader.accept("foreign", "key")
-        columns = _names(reader.parenthesised(), reader)
+        columns = read_names(reader.parenthesised(), reader)
         reader.expect("references")
         _references(reader, table, columns, context)
     elif reader.at("check", "("):
@@ -228,7 +228,7 @@ def _element(part, sql, context, table):
     elif reader.at("exclude"):
         raise reader.error()
     else:
-        table.columns.append(_column(part, sql, context, table))
+        table.columns.append(read_column(part, sql, context, table))
         return
     reader.expect_end()
 
@@ -237,9 +237,9 @@ def _attributes(reader, table):
     """DISTSTYLE, DISTKEY, SORTKEY, ENCODE AUTO, BACKUP behind the column list."""
     while not reader.done() and not reader.at("as"):
         if reader.accept("diststyle"):
-            table.notes["diststyle"] = (reader.accept_any("auto", "even", "key", "all") or _raise(reader)).upper()
+            table.notes["diststyle"] = one_of(reader, "auto", "even", "key", "all").upper()
         elif reader.accept("distkey"):
-            names = _names(reader.parenthesised(), reader)
+            names = read_names(reader.parenthesised(), reader)
             if len(names) != 1:
                 raise reader.error()
             table.set_distkey(names[0])
@@ -248,7 +248,7 @@ def _attributes(reader, table):
         elif reader.at("compound") or reader.at("interleaved") or reader.at("sortkey"):
             style = (reader.accept_any("compound", "interleaved") or "compound").upper()
             reader.expect("sortkey")
-            table.add_sortkey(_names(reader.parenthesised(), reader), style)
+            table.add_sortkey(read_names(reader.parenthesised(), reader), style)
         elif reader.accept("backup"):
             if not reader.accept_any("yes", "no"):
                 raise reader.error()
@@ -260,8 +260,11 @@ def _attributes(reader, table):
         table.attributes = True
 
 
-def _raise(reader):
-    raise reader.error()
+def one_of(reader, *words):
+    word = reader.accept_any(*words)
+    if word is None:
+        raise reader.error()
+    return word
 
 
 def create(tokens, sql, context):
@@ -286,7 +289,7 @@ def create(tokens, sql, context):
             reader.next()
             reader.accept_any("mb", "gb", "tb")
         reader.expect_end()
-        return _step(tokens, sql, text)
+        return step_of(tokens, sql, text)
     if reader.at("user") or reader.at("group"):
         return _create_user(reader, tokens, sql)
     if reader.accept("database"):
@@ -312,7 +315,7 @@ def _create_table(reader, tokens, sql, context, temporary):
     if temporary and schema is not None:
         raise Refusal("42P16", "cannot create temporary relation in non-temporary schema")
     table = TableDefinition()
-    target = _table(schema, name, context)
+    target = table_name(schema, name, context)
     head = f"CREATE {'TEMP ' if temporary else ''}TABLE {'IF NOT EXISTS ' if exists else ''}{target}"
     relations = [(schema, name)]
     column_names = ""
@@ -325,7 +328,7 @@ def _create_table(reader, tokens, sql, context, temporary):
             for part in parts:
                 if not part:
                     raise reader.error()
-                _element(part, sql, context, table)
+                read_element(part, sql, context, table)
     _attributes(reader, table)
     if reader.accept("as"):
         rest = tokens[reader.pos:]
@@ -333,7 +336,7 @@ def _create_table(reader, tokens, sql, context, temporary):
             raise reader.error()
         scan = Scan(rest, sql, context)
         text = f"{head}{column_names} AS {apply_edits(sql, rest[0].start, rest[-1].end, scan.edits)}"
-        step = _step(tokens, sql, text, relations=relations + scan.relations)
+        step = step_of(tokens, sql, text, relations=relations + scan.relations)
         step.tag = "SELECT"
         step.after = [f"SELECT {SCHEMA}.note_table({literal(target)}, {literal(json.dumps(table.notes))})"]
         return step
@@ -348,12 +351,12 @@ def _create_table(reader, tokens, sql, context, temporary):
     if table.like is not None:
         source, defaults = table.like
         including = " INCLUDING DEFAULTS" if defaults else ""
-        parts.insert(0, f"LIKE {_table(*source, context)} INCLUDING CONSTRAINTS{including}")
+        parts.insert(0, f"LIKE {table_name(*source, context)} INCLUDING CONSTRAINTS{including}")
         relations.append(source)
-    step = _step(tokens, sql, f"{head} ({', '.join(parts)})", relations=relations)
+    step = step_of(tokens, sql, f"{head} ({', '.join(parts)})", relations=relations)
     notes = literal(json.dumps(table.notes))
     if table.like is not None:
-        step.after = [f"SELECT {SCHEMA}.note_like({literal(target)}, {literal(_table(*table.like[0], context))}, {notes})"]
+        step.after = [f"SELECT {SCHEMA}.note_like({literal(target)}, {literal(table_name(*table.like[0], context))}, {notes})"]
     elif table.notes != {"encode": {}}:
         step.after = [f"SELECT {SCHEMA}.note_table({literal(target)}, {notes})"]
     return step
@@ -366,7 +369,7 @@ def _create_view(reader, tokens, sql, context, replace):
     schema, name = reader.qualified()
     columns = ""
     if reader.at("("):
-        columns = " (" + ", ".join(context.names.quoted(n) for n in _names(reader.parenthesised(), reader)) + ")"
+        columns = " (" + ", ".join(context.names.quoted(n) for n in read_names(reader.parenthesised(), reader)) + ")"
     reader.expect("as")
     rest = tokens[reader.pos:]
     if len(rest) > 4 and [token.value for token in rest[-4:]] == ["with", "no", "schema", "binding"]:
@@ -374,9 +377,9 @@ def _create_view(reader, tokens, sql, context, replace):
     if not rest or rest[0].value not in ("select", "with", "("):
         raise reader.error()
     scan = Scan(rest, sql, context)
-    text = (f"CREATE {'OR REPLACE ' if replace else ''}VIEW {_table(schema, name, context)}{columns} AS "
+    text = (f"CREATE {'OR REPLACE ' if replace else ''}VIEW {table_name(schema, name, context)}{columns} AS "
             + apply_edits(sql, rest[0].start, rest[-1].end, scan.edits))
-    return _step(tokens, sql, text, relations=[(schema, name)])
+    return step_of(tokens, sql, text, relations=[(schema, name)])
 
 
 def _create_user(reader, tokens, sql):
@@ -384,7 +387,7 @@ def _create_user(reader, tokens, sql):
     name = quote(reader.name())
     if kind == "group":
         reader.expect_end()
-        return _step(tokens, sql, f"CREATE GROUP {name}")
+        return step_of(tokens, sql, f"CREATE GROUP {name}")
     text = f"CREATE USER {name}"
     reader.accept("with")
     while not reader.done():
@@ -396,7 +399,7 @@ def _create_user(reader, tokens, sql):
             continue
         else:
             raise reader.error()
-    return _step(tokens, sql, text)
+    return step_of(tokens, sql, text)
 
 
 def drop(tokens, sql, context):
@@ -416,7 +419,7 @@ def drop(tokens, sql, context):
     while True:
         if kind in ("table", "view"):
             relations.append(reader.qualified())
-            names.append(_table(*relations[-1], context))
+            names.append(table_name(*relations[-1], context))
         else:
             name = reader.name()
             if name == SCHEMA:
@@ -427,7 +430,7 @@ def drop(tokens, sql, context):
     text += ", ".join(names)
     behaviour = reader.accept_any("cascade", "restrict")
     reader.expect_end()
-    return _step(tokens, sql, text + (f" {behaviour.upper()}" if behaviour else ""), relations=relations)
+    return step_of(tokens, sql, text + (f" {behaviour.upper()}" if behaviour else ""), relations=relations)
 
 
 def grant(tokens, sql, context):
@@ -449,7 +452,7 @@ def grant(tokens, sql, context):
             edits.append((token.start, token.end, context.names.quoted(token.value)))
     if not after_on:
         raise reader.error()
-    return _step(tokens, sql, apply_edits(sql, tokens[0].start, tokens[-1].end, edits))
+    return step_of(tokens, sql, apply_edits(sql, tokens[0].start, tokens[-1].end, edits))
 
 
 def comment(tokens, sql, context):
@@ -464,157 +467,4 @@ def comment(tokens, sql, context):
     reader.expect("is")
     value = "NULL" if reader.accept("null") else literal(reader.string())
     reader.expect_end()
-    return _step(tokens, sql, f"COMMENT ON {kind.upper()} {'.'.join(parts)} IS {value}")
-
-
-def alter(tokens, sql, context):
-    reader = Reader(tokens, sql)
-    reader.expect("alter")
-    if reader.at("user"):
-        reader.next()
-        name = quote(reader.name())
-        reader.accept("with")
-        reader.expect("password")
-        return _step(tokens, sql, f"ALTER USER {name} PASSWORD {literal(reader.string())}")
-    reader.expect("table")
-    schema, name = reader.qualified()
-    target = _table(schema, name, context)
-    step = _alter_table(reader, tokens, sql, context, target, (schema, name))
-    step.relations = [(schema, name)] + step.relations
-    return step
-
-
-def _alter_table(reader, tokens, sql, context, target, relation):
-    head = f"ALTER TABLE {target} "
-    if reader.accept("append"):
-        return _append(reader, tokens, sql, context, target)
-    if reader.accept("rename"):
-        if reader.accept("to"):
-            text = head + f"RENAME TO {context.names.quoted(reader.name())}"
-        else:
-            reader.accept("column")
-            old = context.names.quoted(reader.name())
-            reader.expect("to")
-            text = head + f"RENAME COLUMN {old} TO {context.names.quoted(reader.name())}"
-        reader.expect_end()
-        return _step(tokens, sql, text)
-    if reader.accept("owner", "to"):
-        text = head + f"OWNER TO {quote(reader.name())}"
-        reader.expect_end()
-        return _step(tokens, sql, text)
-    if reader.accept("drop"):
-        return _drop_column(reader, tokens, sql, context, target, head)
-    if reader.accept("add"):
-        return _add(reader, tokens, sql, context, target, head)
-    reader.expect("alter")
-    return _alter_column(reader, tokens, sql, context, target, head)
-
-
-def _append(reader, tokens, sql, context, target):
-    reader.expect("from")
-    source = reader.qualified()
-    mode = reader.accept_any("ignoreextra", "filltarget") or ""
-    reader.expect_end()
-    step = _step(tokens, sql, f"SELECT {SCHEMA}.append_table({literal(target)}, "
-                              f"{literal(_table(*source, context))}, '{mode}')",
-                 kind="alone", what="ALTER TABLE APPEND", relations=[source])
-    step.tag, step.hide_rows = "ALTER TABLE APPEND", True
-    return step
-
-
-def _drop_column(reader, tokens, sql, context, target, head):
-    if reader.accept("constraint"):
-        reader.name()
-        reader.accept_any("cascade", "restrict")
-        reader.expect_end()
-        return _noted(tokens, sql, f"{SCHEMA}.note_drop_keys({literal(target)})")
-    reader.accept("column")
-    if reader.at("if", "exists"):
-        raise reader.error()
-    column = reader.name()
-    behaviour = reader.accept_any("cascade", "restrict")
-    reader.expect_end()
-    step = _step(tokens, sql, head + f"DROP COLUMN {context.names.quoted(column)}"
-                 + (f" {behaviour.upper()}" if behaviour else ""))
-    step.before = [f"SELECT {SCHEMA}.check_drop_column({literal(target)}, {literal(column)})"]
-    return step
-
-
-def _noted(tokens, sql, call):
-    """A change that only the catalog views show."""
-    step = _step(tokens, sql, f"SELECT {call}")
-    step.tag, step.hide_rows = "ALTER TABLE", True
-    return step
-
-
-def _add(reader, tokens, sql, context, target, head):
-    if reader.at("constraint") or reader.at("primary", "key") or reader.at("unique", "(") or reader.at("foreign", "key"):
-        table = TableDefinition()
-        _element(tokens[reader.pos:], sql, context, table)
-        table.notes.pop("encode")
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, {literal(json.dumps(table.notes))}, true)")
-    reader.accept("column")
-    if reader.at("if", "not", "exists") or reader.at("("):
-        raise reader.error()
-    rest = tokens[reader.pos:]
-    parts = split_commas(rest)
-    if len(parts) > 1:
-        raise reader.error(next(token for token in rest if token.kind == "," and token.start >= parts[0][-1].end))
-    if not rest:
-        raise reader.error()
-    table = TableDefinition()
-    column = _column(rest, sql, context, table)
-    for word in ("primary_key", "unique", "foreign_key", "distkey", "sortkey"):
-        if word in table.notes:
-            raise unsupported(f"ALTER TABLE ADD COLUMN does not support {word.replace('_', ' ').upper()}")
-    if column.identity:
-        raise unsupported("ALTER TABLE ADD COLUMN does not support IDENTITY")
-    if column.not_null and (column.default is None or column.default.lower() == "null"):
-        raise unsupported("ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression")
-    step = _step(tokens, sql, head + "ADD COLUMN " + column.sql(context))
-    if table.notes["encode"]:
-        step.after = [f"SELECT {SCHEMA}.note_table({literal(target)}, {literal(json.dumps(table.notes))}, true)"]
-    return step
-
-
-def _alter_column(reader, tokens, sql, context, target, head):
-    if reader.accept("diststyle"):
-        style = (reader.accept_any("all", "even", "auto", "key") or _raise(reader)).upper()
-        notes = {"diststyle": style, "distkey": None}
-        if style == "KEY":
-            reader.expect("distkey")
-            notes["distkey"] = reader.name()
-        reader.expect_end()
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, {literal(json.dumps(notes))}, true)")
-    if reader.accept("distkey"):
-        notes = {"diststyle": "KEY", "distkey": reader.name()}
-        reader.expect_end()
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, {literal(json.dumps(notes))}, true)")
-    if reader.at("sortkey") or reader.at("compound"):
-        reader.accept("compound")
-        reader.expect("sortkey")
-        word = reader.accept_any("auto", "none")
-        names = [] if word else _names(reader.parenthesised(), reader)
-        reader.expect_end()
-        notes = {"sortkey": names, "sortstyle": "AUTO" if word == "auto" else "COMPOUND"}
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, {literal(json.dumps(notes))}, true)")
-    if reader.accept("encode", "auto"):
-        reader.expect_end()
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, '{{}}', true)")
-    if not reader.at("column"):
-        raise reader.error()
-    reader.next()
-    column = reader.name()
-    if reader.accept("encode"):
-        notes = {"encode": {column: _encode(reader)}}
-        reader.expect_end()
-        return _noted(tokens, sql, f"{SCHEMA}.note_table({literal(target)}, {literal(json.dumps(notes))}, true)")
-    reader.expect("type")
-    kind = read_type(reader, column)
-    reader.expect_end()
-    step = _step(tokens, sql, head + f"ALTER COLUMN {context.names.quoted(column)} TYPE {kind.upstream}",
-                 kind="alone", what="ALTER TABLE ALTER COLUMN")
-    size = kind.size if kind.name == "character varying" else 0
-    step.before = [f"SELECT {SCHEMA}.check_alter_type({literal(target)}, {literal(context.names.upstream(column))}, "
-                   f"{literal(column)}, {size})"]
-    return step
+    return step_of(tokens, sql, f"COMMENT ON {kind.upper()} {'.'.join(parts)} IS {value}")

@@ -412,7 +412,7 @@ HANDLERS = {
     "filter": Scan._on_filter, "for": Scan._on_for, "array": Scan._on_array, "values": Scan._on_values,
     "row": Scan._on_row, "all": Scan._on_all, "into": Scan._on_into, "sysdate": Scan._on_sysdate,
     "current_timestamp": Scan._on_leader_word, "current_time": Scan._on_leader_word,
-    "localtime": Scan._on_leader_word, "localtimestamp": Scan._on_leader_word, 
+    "localtime": Scan._on_leader_word, "localtimestamp": Scan._on_leader_word,
     "qualify": Scan._on_unknown, "pivot": Scan._on_unknown, "unpivot": Scan._on_unknown,
 }
 HANDLERS.update({word: Scan._on_refused for word in NOT_IN_REDSHIFT})

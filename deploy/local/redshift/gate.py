@@ -1,5 +1,5 @@
 """The gate: every statement is classified and rewritten into steps, or refused. What it does not know, it refuses."""
-from . import copyspec, ddl, merge
+from . import alter, copyspec, ddl, merge
 from .errors import Refusal, leader_only, syntax_error, unsupported
 from .expression import Scan, apply_edits
 from .lexer import Reader, split, split_commas, tokenize
@@ -464,7 +464,7 @@ STATEMENTS = {
     "abort": transaction, "set": set_statement, "reset": reset, "show": show, "lock": lock, "truncate": truncate,
     "vacuum": vacuum, "analyze": analyze, "analyse": analyze, "copy": copy, "explain": explain, "declare": cursor,
     "fetch": cursor, "close": cursor, "prepare": prepare, "execute": execute, "deallocate": execute,
-    "create": ddl.create, "drop": ddl.drop, "alter": ddl.alter, "grant": ddl.grant, "revoke": ddl.grant,
+    "create": ddl.create, "drop": ddl.drop, "alter": alter.alter, "grant": ddl.grant, "revoke": ddl.grant,
     "comment": ddl.comment,
     "savepoint": refused_command("SAVEPOINT"), "release": refused_command("SAVEPOINT"), "do": refused_command("DO"),
     "listen": refused_command("LISTEN"), "notify": refused_command("NOTIFY"),

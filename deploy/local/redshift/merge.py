@@ -60,13 +60,14 @@ def _check_condition(tokens, reader):
             raise unsupported("MERGE supports only equality predicates in its ON condition")
 
 
-def _check_partial(tokens, labels):
+def _check_partial(tokens, labels, relations=()):
     """x.y.z where x is the source or target itself, or x.y[...]: a part of a SUPER value."""
     for at, token in enumerate(tokens):
         if token.kind == "[":
             raise unsupported(PARTIAL_SUPER)
         if token.is_name() and (at == 0 or tokens[at - 1].kind != ".") and at + 4 < len(tokens) \
-                and tokens[at + 1].kind == "." and tokens[at + 3].kind == "." and token.value in labels:
+                and tokens[at + 1].kind == "." and tokens[at + 3].kind == "." and token.value in labels \
+                and (token.value, tokens[at + 2].value) not in relations:
             raise unsupported(PARTIAL_SUPER)
 
 
@@ -121,7 +122,8 @@ def read(tokens, sql, context):
         raise reader.error()
     _check_condition(condition, reader)
     checked = labels | {target[1]}
-    _check_partial(condition, checked)
+    tables = {target, relation}
+    _check_partial(condition, checked, tables)
     condition_scan = Scan(condition, sql, context)
     edits = scan.edits + condition_scan.edits
     name = _table(*target, context)
@@ -131,7 +133,7 @@ def read(tokens, sql, context):
         reader.expect_end()
         return _remove_duplicates(tokens, sql, context, edits, target, relations,
                                   (source_start, source_end), condition, relation)
-    edits += _clauses(reader, sql, context, checked)
+    edits += _clauses(reader, sql, context, checked, tables)
     step = Step(sql[tokens[0].start:tokens[-1].end], "merge",
                 apply_edits(sql, tokens[0].start, tokens[-1].end, edits), relations=relations)
     step.lock = f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE"
@@ -140,7 +142,7 @@ def read(tokens, sql, context):
     return step
 
 
-def _clauses(reader, sql, context, labels):
+def _clauses(reader, sql, context, labels, tables):
     """WHEN MATCHED THEN …, then WHEN NOT MATCHED THEN INSERT, each once and without a condition."""
     reader.expect("when", "matched")
     reader.expect("then")
@@ -153,7 +155,7 @@ def _clauses(reader, sql, context, labels):
                 reader.parenthesised()
             else:
                 reader.next()
-        edits += _assignments(reader.tokens[start:reader.pos], reader, sql, context, labels)
+        edits += _assignments(reader.tokens[start:reader.pos], reader, sql, context, labels, tables)
     if reader.done():
         raise reader.error()
     reader.expect("when", "not", "matched", "then", "insert")
@@ -165,20 +167,20 @@ def _clauses(reader, sql, context, labels):
     reader.expect("values")
     values = reader.parenthesised()
     reader.expect_end()
-    _check_partial(values, labels)
+    _check_partial(values, labels, tables)
     scan = Scan(values, sql, context)
     if scan.relations or scan.catalogs or scan.leader:
         raise unsupported("subqueries are not supported in the values of MERGE")
     return edits + scan.edits
 
 
-def _assignments(tokens, reader, sql, context, labels):
+def _assignments(tokens, reader, sql, context, labels, tables):
     edits = []
     for part in split_commas(tokens):
         if len(part) < 3 or not part[0].is_name() or part[1].text != "=":
             raise reader.error(part[1] if len(part) > 1 else (part[0] if part else None))
         edits.append((part[0].start, part[0].end, context.names.quoted(part[0].value)))
-        _check_partial(part[2:], labels)
+        _check_partial(part[2:], labels, tables)
         scan = Scan(part[2:], sql, context)
         if scan.relations or scan.catalogs or scan.leader:
             raise unsupported("subqueries are not supported in the values of MERGE")

@@ -109,7 +109,8 @@ class Format:
             try:
                 values.append(self._value(column, text, quoted))
             except FieldError as error:
-                raise RowError(error.code, error.reason, line, raw, column, text or "", error.position) from error
+                raise RowError(error.code, error.reason, line, raw, column, text or "",
+                               error.position) from error
         return values
 
     def _value(self, column, text, quoted):

@@ -63,13 +63,14 @@ class Server:
     def next_query_id(self):
         """Numbers come in blocks from a sequence upstream, so that they go on growing after a kill."""
         if len(self.query_ids) == QUERY_IDS_A_BLOCK // 2:
-            self._spawn(self._more_ids())
+            self.spawn(self._more_ids())
         return self.query_ids.popleft()
 
-    def _spawn(self, work):
+    def spawn(self, work):
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task):
         self.tasks.discard(task)
@@ -125,7 +126,7 @@ class Server:
     def accept(self):
         self.count += 1
         session = Session(self, self.count)
-        session.client.on_connect = lambda channel: self._spawn(session.run())
+        session.client.on_connect = lambda channel: self.spawn(session.run())
         return session.client
 
     async def serve(self):
