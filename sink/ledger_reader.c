@@ -11,6 +11,7 @@ enum {
 struct ledger_reader {
     struct log *log;
     char *source, *topic;
+    const char *ignored_topic;
     struct arena *arena; /* of the current record */
     struct ledger_record record;
     bool has_record, in_record;
@@ -41,6 +42,11 @@ void ledger_reader_free(struct ledger_reader *reader)
     free(reader->topic);
     arena_free(reader->arena);
     free(reader);
+}
+
+void ledger_reader_ignore(struct ledger_reader *reader, const char *topic)
+{
+    reader->ignored_topic = topic;
 }
 
 enum rc ledger_reader_seek(struct ledger_reader *reader, int64_t next, struct err *err)
@@ -176,7 +182,8 @@ enum rc ledger_reader_step(struct ledger_reader *reader, int timeout_ms, enum le
         TRY(record_begin(reader, timeout_ms, err));
     while (reader->partition_at < reader->record.n_partitions) {
         const struct ledger_partition *range = &reader->record.partitions[reader->partition_at];
-        if (reader->event_position < range->next) {
+        bool ignored = reader->ignored_topic != NULL && strcmp(range->topic, reader->ignored_topic) == 0;
+        if (reader->event_position < range->next && !ignored) {
             TRY(read_range(reader, range, timeout_ms, ret_events, err));
             *ret_step = LEDGER_STEP_EVENTS;
             return RC_OK;

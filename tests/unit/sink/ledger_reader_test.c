@@ -254,6 +254,26 @@ static void a_seek_back_reads_the_same_again(void **state)
     ledger_reader_free(reader);
 }
 
+static void an_ignored_topic_is_not_read(void **state)
+{
+    (void)state;
+    static const struct scripted_record records[] = {
+        {LEDGER, 0, 0, RECORD("true", "[\"p.leat.rejects\",0,4,9],[\"p.a\",0,0,1]")}, {"p.a", 0, 0, "a0"}};
+    struct scripted_log log = {
+        .log.ops = &scripted_ops, .records = records, .n = ARRAY_LEN(records), .ledger_end = 2, .chunk = 16};
+    struct err err = {0};
+    struct ledger_reader *reader = ledger_reader_new(&log.log, "core", LEDGER);
+    ledger_reader_ignore(reader, "p.leat.rejects");
+    enum ledger_step step;
+    struct ledger_events events;
+    ASSERT_OK(ledger_reader_seek(reader, -1, &err), &err);
+    ASSERT_OK(ledger_reader_step(reader, 0, &step, &events, &err), &err);
+    CHECK_STR("p.a", events.topic, "the other topic's events");
+    ASSERT_OK(ledger_reader_step(reader, 0, &step, &events, &err), &err);
+    CHECK_EQ(LEDGER_STEP_RECORD, step, "the record is complete");
+    ledger_reader_free(reader);
+}
+
 static void foreign_records_are_refused(void **state)
 {
     (void)state;
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test(what_was_deleted_is_never_skipped),
         cmocka_unit_test(a_start_outside_the_ledger_is_refused),
         cmocka_unit_test(a_seek_back_reads_the_same_again),
+        cmocka_unit_test(an_ignored_topic_is_not_read),
         cmocka_unit_test(foreign_records_are_refused),
         cmocka_unit_test(the_position_passes_the_last_control_record),
     };

@@ -1,0 +1,38 @@
+/* The way into the reject topic: what cannot be loaded is kept there, whole, before the batch goes on without
+ * it. docs/rejects.md. One thread. */
+#ifndef LEAT_SINK_REJECTS_H
+#define LEAT_SINK_REJECTS_H
+
+#include "base/config.h"
+#include "proto/event.h"
+#include "proto/reject.h"
+#include "sink/log.h"
+
+struct rejects;
+
+/* Does not connect before the first reject. */
+struct rejects *rejects_new(const struct config *config, const char *sink);
+void rejects_free(struct rejects *rejects);
+DEFINE_SCOPED(struct rejects *, rejects_free)
+
+struct rejected {
+    const char *source, *topic, *table;
+    const struct log_record *record;
+    struct position pos;
+    uint32_t schema_id;
+    const struct avro_value *key_values; /* n_key_values 0: the key could not be read */
+    size_t n_key_values;
+    const struct err *why;
+};
+
+/* Hands one record over to Kafka. */
+MUST_CHECK enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, struct err *err);
+/* Waits until Kafka has all of them. RC_RETRY: not within timeout_ms, call again. */
+MUST_CHECK enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct err *err);
+
+/* The record of the reject topic; max_bytes: a larger one is put without the event's bytes, which then are
+ * only in their own topic. */
+void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
+                     struct buf *ret_value);
+
+#endif
