@@ -33,7 +33,7 @@ static const struct csv_case cases[] = {
     {"an interval is its microseconds", COLUMN_INTERVAL_US, .value = LONG(-1500000), .want = "-1500000"},
 
     {"a float in its shortest form", COLUMN_FLOAT, .value = NUMBER(0.1f), .want = "0.1"},
-    {"a float that needs nine digits", COLUMN_FLOAT, .value = NUMBER(1.00000012f), .want = "1.00000012"},
+    {"a float that needs nine digits", COLUMN_FLOAT, .value = NUMBER(112.237564f), .want = "112.237564"},
     {"a double in its shortest form", COLUMN_DOUBLE, .value = NUMBER(0.1), .want = "0.1"},
     {"a double that needs 17 digits", COLUMN_DOUBLE, .value = NUMBER(0.1 + 0.2), .want = "0.30000000000000004"},
     {"a whole double has no point", COLUMN_DOUBLE, .value = NUMBER(-42), .want = "-42"},
