@@ -1,0 +1,1 @@
+ALTER TABLE "dwh"."accounts" ADD COLUMN "weird ""name""" DECIMAL(18,2)

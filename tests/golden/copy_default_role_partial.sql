@@ -1,0 +1,1 @@
+COPY "_leat_stage_edc1f4f8ce878c48" ("account no", "order", "weird ""name""", "doc", "at", "_leat_pos", "_leat_op", "_leat_keep", "_leat_from_1", "_leat_from_2") FROM 's3://bucket/leat/wh/7/accounts/manifest.json' IAM_ROLE default REGION 'eu-west-1' FORMAT CSV NULL AS '@NULL@' ZSTD MANIFEST TIMEFORMAT 'auto' DATEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF

@@ -1,0 +1,1 @@
+COPY "_leat_stage_edc1f4f8ce878c48" ("account no", "order", "weird ""name""", "doc", "at", "_leat_pos", "_leat_op") FROM 's3://bucket/m''\\n' ACCESS_KEY_ID 'AKIDEXAMPLE' SECRET_ACCESS_KEY 'wJalr/XUtn+EXAMPLE=' SESSION_TOKEN 'token' FORMAT CSV NULL AS '@NULL1@' ZSTD MANIFEST TIMEFORMAT 'auto' DATEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF

@@ -1,0 +1,1 @@
+COPY "_leat_stage_edc1f4f8ce878c48" ("account no", "order", "weird ""name""", "doc", "at", "_leat_pos", "_leat_op") FROM 's3://bucket/leat/wh/7/accounts/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/load' REGION 'eu-west-1' FORMAT CSV NULL AS '@NULL@' ZSTD MANIFEST TIMEFORMAT 'auto' DATEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF

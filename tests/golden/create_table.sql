@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "dwh"."accounts" ("account no" VARCHAR(56) NOT NULL, "order" BIGINT NOT NULL, "weird ""name""" DECIMAL(18,2), "doc" SUPER, "at" TIMESTAMPTZ, "_leat_pos" VARCHAR(33), PRIMARY KEY ("order", "account no")) DISTKEY("order") SORTKEY("order")

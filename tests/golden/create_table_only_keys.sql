@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "dwh"."links" ("a" INTEGER NOT NULL, "b" VARCHAR(36) NOT NULL, "_leat_pos" VARCHAR(33), PRIMARY KEY ("a", "b")) DISTKEY("a") SORTKEY("a")

@@ -1,0 +1,1 @@
+DELETE FROM "dwh"."accounts" USING "_leat_stage_edc1f4f8ce878c48" WHERE "accounts"."order" = "_leat_stage_edc1f4f8ce878c48"."order" AND "accounts"."account no" = "_leat_stage_edc1f4f8ce878c48"."account no" AND "_leat_stage_edc1f4f8ce878c48"."_leat_op" = 'd'

@@ -1,0 +1,1 @@
+DELETE FROM "_leat_stage_edc1f4f8ce878c48" USING "dwh"."accounts" WHERE "accounts"."order" = "_leat_stage_edc1f4f8ce878c48"."order" AND "accounts"."account no" = "_leat_stage_edc1f4f8ce878c48"."account no" AND "_leat_stage_edc1f4f8ce878c48"."_leat_pos" <= "accounts"."_leat_pos"

@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS "dwh"."_leat_progress_warehouse" ("source" VARCHAR(256) NOT NULL, "ledger_next" BIGINT NOT NULL, "high_major" DECIMAL(20,0) NOT NULL, "high_minor" DECIMAL(20,0) NOT NULL, "writer" VARCHAR(256) NOT NULL, "updated_at" TIMESTAMP NOT NULL) DISTSTYLE ALL

@@ -1,0 +1,1 @@
+LOCK "dwh"."_leat_progress_warehouse"

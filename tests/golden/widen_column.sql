@@ -1,0 +1,1 @@
+ALTER TABLE "dwh"."accounts" ALTER COLUMN "account no" TYPE VARCHAR(56)
