@@ -1,0 +1,471 @@
+#include "capture/pg/emit.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "proto/avro_put.h"
+#include "proto/reject.h"
+
+/* How a row, or an image of it, came out. */
+enum outcome {
+    PUT_OK,
+    PUT_BAD_VALUE, /* a value that its type, or Avro, has no place for */
+    PUT_NULL,      /* a null where the schema has none */
+    PUT_NO_KEY,    /* the key did not travel */
+};
+
+/* One event while it is being encoded, in the rest of the batch's arena. Nothing stays unless it is added. */
+struct draft {
+    struct buf buf;
+    size_t key_end, value_end, moved_end;
+    uint32_t column; /* where it went wrong */
+    bool has_unchanged;
+    uint8_t unchanged[(PGOUTPUT_MAX_COLUMNS + 7) / 8];
+};
+
+/* ---- images ---- */
+
+static void put_missing(const struct pg_relation *relation, size_t i, struct buf *out)
+{
+    if (relation->shape.columns[i].optional)
+        avro_put_null(out);
+    else
+        pg_encoder_put_zero(&relation->encoders[i], &relation->shape.columns[i], out);
+}
+
+static void put_unchanged(const struct pg_relation *relation, size_t i, struct draft *draft)
+{
+    bool optional = relation->shape.columns[i].optional;
+    size_t start = draft->buf.len;
+    if (!draft->has_unchanged)
+        memset(draft->unchanged, 0, sizeof(draft->unchanged));
+    draft->has_unchanged = true;
+    draft->unchanged[i / 8] |= (uint8_t)(1 << (i % 8));
+    if (optional)
+        avro_put_some(&draft->buf);
+    if (pg_encoder_put_unavailable(&relation->encoders[i], &draft->buf))
+        return;
+    draft->buf.len = start;
+    put_missing(relation, i, &draft->buf);
+}
+
+static inline enum outcome put_value(const struct pg_relation *relation, size_t i,
+                                     const struct pgoutput_value *value, struct draft *draft)
+{
+    bool optional = relation->shape.columns[i].optional;
+    draft->column = (uint32_t)i;
+    if (value->kind == PGOUTPUT_TUPLE_NULL) {
+        if (!optional)
+            return PUT_NULL;
+        avro_put_null(&draft->buf);
+        return PUT_OK;
+    }
+    if (optional)
+        avro_put_some(&draft->buf);
+    return LIKELY(pg_encoder_put(&relation->encoders[i], value->text, &draft->buf)) ? PUT_OK : PUT_BAD_VALUE;
+}
+
+/* A whole row. `old`, when it is a whole one too, has what an unchanged TOAST value was. */
+static enum outcome put_row(const struct pg_relation *relation, const struct pgoutput_tuple *row,
+                            const struct pgoutput_tuple *old, struct draft *draft)
+{
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        const struct pgoutput_value *value = &row->values[i];
+        if (UNLIKELY(value->kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST) && old != NULL &&
+            (old->values[i].kind != PGOUTPUT_TUPLE_NULL || relation->shape.columns[i].optional))
+            value = &old->values[i];
+        if (UNLIKELY(value->kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST)) {
+            put_unchanged(relation, i, draft);
+            continue;
+        }
+        enum outcome outcome = put_value(relation, i, value, draft);
+        if (UNLIKELY(outcome != PUT_OK))
+            return outcome;
+    }
+    return PUT_OK;
+}
+
+/* The image of which only the key travelled; the rest is null, or its type's zero where null cannot be. */
+static enum outcome put_key_image(const struct pg_relation *relation, const struct pgoutput_tuple *key,
+                                  struct draft *draft)
+{
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        if (!relation->is_key[i]) {
+            put_missing(relation, i, &draft->buf);
+            continue;
+        }
+        enum outcome outcome = put_value(relation, i, &key->values[i], draft);
+        if (outcome != PUT_OK)
+            return outcome == PUT_NULL ? PUT_NO_KEY : outcome;
+    }
+    return PUT_OK;
+}
+
+/* The framed key. `old` lends values that the new row says are unchanged. */
+static enum outcome put_key(const struct pg_relation *relation, const struct pgoutput_tuple *row,
+                            const struct pgoutput_tuple *old, struct draft *draft)
+{
+    avro_put_frame(&draft->buf, relation->key_schema_id);
+    for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
+        uint16_t i = relation->shape.key_columns[k];
+        const struct pgoutput_value *value = &row->values[i];
+        if (value->kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST && old != NULL)
+            value = &old->values[i];
+        draft->column = i;
+        if (value->kind != PGOUTPUT_TUPLE_TEXT)
+            return PUT_NO_KEY;
+        if (!pg_encoder_put(&relation->encoders[i], value->text, &draft->buf))
+            return PUT_BAD_VALUE;
+    }
+    return PUT_OK;
+}
+
+/* ---- drafts become records ---- */
+
+static struct draft *draft_open(struct draft *draft, struct batch *batch)
+{
+    draft->buf = arena_open(batch->arena);
+    draft->key_end = draft->value_end = draft->moved_end = 0;
+    draft->has_unchanged = false;
+    return draft;
+}
+
+static struct envelope_source source_of(const struct pg_emitter *emitter)
+{
+    return (struct envelope_source){.connector = CONNECTOR_POSTGRESQL,
+                                    .snapshot = emitter->snapshot,
+                                    .commit_time_us = emitter->commit_time_us,
+                                    .transaction_id = emitter->xid,
+                                    .lsn = emitter->lsn};
+}
+
+static enum rc too_large(struct err *err, const struct pg_relation *relation, const struct batch *batch)
+{
+    return err_set(err, ERR_MEMORY_LIMIT, "a row of table %s.%s does not fit a batch of %zu bytes",
+                   relation->schema, relation->name, arena_max(batch->arena));
+}
+
+/* Adds the draft as the next event, or only counts it when Kafka has it. */
+static enum rc draft_add(struct pg_emitter *emitter, const struct pg_relation *relation, struct draft *draft,
+                         bool tombstone, struct batch *batch, struct err *err)
+{
+    struct position pos = {emitter->major, emitter->ordinal};
+    if (emitter->ordinal < emitter->skip_below) {
+        emitter->ordinal++;
+        return RC_OK;
+    }
+    if (draft->has_unchanged)
+        buf_put(&draft->buf, draft->unchanged, (relation->shape.n_columns + 7) / 8);
+    struct slice all = arena_close(batch->arena, &draft->buf);
+    if (all.ptr == NULL)
+        return too_large(err, relation, batch);
+    struct batch_record *record = batch_add(batch);
+    if (record == NULL)
+        return err_set(err, ERR_BUG, "a batch is full before its room was counted");
+    emitter->ordinal++;
+    record->topic = relation->topic_index;
+    record->pos = pos;
+    record->tombstone_follows = tombstone;
+    if (draft->key_end > 0)
+        record->key = slice_of(all.ptr, draft->key_end);
+    record->value = slice_of(all.ptr + draft->key_end, draft->value_end - draft->key_end);
+    if (draft->moved_end > draft->value_end)
+        record->moved_from = slice_of(all.ptr + draft->value_end, draft->moved_end - draft->value_end);
+    if (draft->has_unchanged)
+        record->unchanged = slice_of(all.ptr + draft->moved_end, all.len - draft->moved_end);
+    return RC_OK;
+}
+
+static void draft_end_value(const struct pg_emitter *emitter, const struct pg_relation *relation,
+                            struct draft *draft, enum envelope_op op)
+{
+    struct envelope_source source = source_of(emitter);
+    envelope_end(relation->envelope, &draft->buf, op, &source, emitter->now_us);
+    draft->value_end = draft->moved_end = draft->buf.len;
+}
+
+/* ---- rejects ---- */
+
+static void put_json_row(const struct pg_relation *relation, const struct pgoutput_tuple *row,
+                         struct buf *out)
+{
+    bool first = true;
+    buf_put_u8(out, '{');
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        const struct pgoutput_value *value = &row->values[i];
+        if (value->kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST)
+            continue; /* not there is "did not travel", null is null */
+        if (!first)
+            buf_put_u8(out, ',');
+        first = false;
+        buf_put_json_string(out, slice_of_str(relation->shape.columns[i].name));
+        buf_put_u8(out, ':');
+        if (value->kind == PGOUTPUT_TUPLE_NULL)
+            buf_put_str(out, "null");
+        else
+            buf_put_json_string(out, value->text);
+    }
+    buf_put_u8(out, '}');
+}
+
+static void put_json_record(const struct pg_relation *relation, char op, const struct pgoutput_tuple *before,
+                            const struct pgoutput_tuple *after, struct buf *out)
+{
+    buf_printf(out, "{\"op\":\"%c\",\"before\":", op);
+    if (before == NULL)
+        buf_put_str(out, "null");
+    else
+        put_json_row(relation, before, out);
+    buf_put_str(out, ",\"after\":");
+    if (after == NULL)
+        buf_put_str(out, "null");
+    else
+        put_json_row(relation, after, out);
+    buf_put_u8(out, '}');
+}
+
+static void put_key_text(const struct pg_relation *relation, const struct pgoutput_tuple *row,
+                         struct buf *out)
+{
+    for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
+        uint16_t i = relation->shape.key_columns[k];
+        buf_printf(out, "%s%s=", k == 0 ? "" : ",", relation->shape.columns[i].name);
+        buf_put_slice(out, row->values[i].text);
+    }
+}
+
+/* The whole row as text goes to the reject topic in the event's place; its ordinal is used up. */
+static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation *relation, uint32_t column,
+                           char op, const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
+                           struct batch *batch, struct err *err)
+{
+    struct position pos = {emitter->major, emitter->ordinal++};
+    if (pos.minor < emitter->skip_below)
+        return RC_OK;
+    char message[256];
+    const struct column *bad = &relation->shape.columns[column];
+    snprintf(message, sizeof(message), "column \"%s\" of type %s holds a value that the event cannot carry",
+             bad->name, bad->source_type == NULL ? "unknown" : bad->source_type);
+    buf_clear(&emitter->scratch);
+    put_key_text(relation, after != NULL ? after : before, &emitter->scratch);
+    size_t key_end = emitter->scratch.len;
+    put_json_record(relation, op, before, after, &emitter->scratch);
+    if (emitter->scratch.failed)
+        return too_large(err, relation, batch);
+    struct slice scratch = buf_slice(&emitter->scratch);
+    const struct reject reject = {.stage = "capture",
+                                  .source = emitter->source,
+                                  .topic = relation->topic,
+                                  .path = bad->name,
+                                  .message = message,
+                                  .code = ERR_PG_VALUE,
+                                  .key = slice_of(scratch.ptr, key_end),
+                                  .pos = pos,
+                                  .offset = -1,
+                                  .record = slice_of(scratch.ptr + key_end, scratch.len - key_end)};
+    struct buf out = arena_open(batch->arena);
+    reject_encode_key(&reject, &out);
+    key_end = out.len;
+    reject_encode(&reject, emitter->now_us, &out);
+    struct slice all = arena_close(batch->arena, &out);
+    struct batch_record *record = all.ptr == NULL ? NULL : batch_add(batch);
+    if (record == NULL)
+        return too_large(err, relation, batch);
+    record->topic = emitter->rejects_topic;
+    record->pos = pos;
+    record->key = slice_of(all.ptr, key_end);
+    record->value = slice_of(all.ptr + key_end, all.len - key_end);
+    metric_add(METRIC_capture_rejects_total, 1, relation->topic, err_name(ERR_PG_VALUE));
+    return RC_OK;
+}
+
+/* ---- events ---- */
+
+static enum rc misfit(struct err *err, const struct pg_relation *relation, uint16_t n)
+{
+    return err_set(err, ERR_PGOUTPUT_MALFORMED,
+                   "a row of table %s.%s has %u columns, the table was announced with %zu", relation->schema,
+                   relation->name, n, relation->shape.n_columns);
+}
+
+/* What an outcome other than PUT_OK means for the caller of the module. */
+static enum rc settle(struct pg_emitter *emitter, const struct pg_relation *relation, enum outcome outcome,
+                      uint32_t column, char op, const struct pgoutput_tuple *before,
+                      const struct pgoutput_tuple *after, struct batch *batch, struct err *err)
+{
+    switch (outcome) {
+    case PUT_OK: return RC_OK;
+    case PUT_NULL: emitter->null_column = column; return RC_AGAIN;
+    case PUT_BAD_VALUE: return emit_reject(emitter, relation, column, op, before, after, batch, err);
+    case PUT_NO_KEY: break;
+    }
+    return err_set(err, ERR_PGOUTPUT_MALFORMED, "a change of table %s.%s came without key column \"%s\"",
+                   relation->schema, relation->name, relation->shape.columns[column].name);
+}
+
+/* key, null, after: create, read. */
+static enum outcome draft_after(const struct pg_emitter *emitter, const struct pg_relation *relation,
+                                enum envelope_op op, const struct pgoutput_tuple *row, struct draft *draft)
+{
+    enum outcome outcome = put_key(relation, row, NULL, draft);
+    if (UNLIKELY(outcome != PUT_OK))
+        return outcome;
+    draft->key_end = draft->buf.len;
+    envelope_begin(relation->envelope, &draft->buf);
+    avro_put_null(&draft->buf);
+    avro_put_some(&draft->buf);
+    outcome = put_row(relation, row, NULL, draft);
+    if (LIKELY(outcome == PUT_OK))
+        draft_end_value(emitter, relation, draft, op);
+    return outcome;
+}
+
+static enum rc emit_after(struct pg_emitter *emitter, const struct pg_relation *relation, enum envelope_op op,
+                          const struct pgoutput_tuple *row, struct batch *batch, struct err *err)
+{
+    struct draft draft;
+    if (UNLIKELY(row->n != relation->shape.n_columns))
+        return misfit(err, relation, row->n);
+    enum outcome outcome = draft_after(emitter, relation, op, row, draft_open(&draft, batch));
+    if (UNLIKELY(outcome != PUT_OK))
+        return settle(emitter, relation, outcome, draft.column, (char)op, NULL, row, batch, err);
+    return draft_add(emitter, relation, &draft, false, batch, err);
+}
+
+static enum outcome draft_delete(const struct pg_emitter *emitter, const struct pg_relation *relation,
+                                 const struct pgoutput_tuple *old, bool whole, struct draft *draft)
+{
+    enum outcome outcome = put_key(relation, old, NULL, draft);
+    if (outcome != PUT_OK)
+        return outcome;
+    draft->key_end = draft->buf.len;
+    envelope_begin(relation->envelope, &draft->buf);
+    avro_put_some(&draft->buf);
+    outcome = whole ? put_row(relation, old, NULL, draft) : put_key_image(relation, old, draft);
+    if (outcome != PUT_OK)
+        return outcome;
+    avro_put_null(&draft->buf);
+    draft_end_value(emitter, relation, draft, OP_DELETE);
+    return PUT_OK;
+}
+
+static enum rc emit_delete(struct pg_emitter *emitter, const struct pg_relation *relation,
+                           const struct pgoutput_tuple *old, bool whole, struct batch *batch, struct err *err)
+{
+    struct draft draft;
+    if (old->n != relation->shape.n_columns)
+        return misfit(err, relation, old->n);
+    enum outcome outcome = draft_delete(emitter, relation, old, whole, draft_open(&draft, batch));
+    if (outcome != PUT_OK)
+        return settle(emitter, relation, outcome, draft.column, OP_DELETE, old, NULL, batch, err);
+    return draft_add(emitter, relation, &draft, true, batch, err);
+}
+
+/* The row under its new key: before is null, the old key travels in a header. */
+static enum outcome draft_update(const struct pg_emitter *emitter, const struct pg_relation *relation,
+                                 const struct pgoutput_msg *msg, struct slice moved_from, struct draft *draft)
+{
+    const struct pgoutput_tuple *old = msg->row.old == PGOUTPUT_OLD_NONE ? NULL : &msg->old_tuple;
+    const struct pgoutput_tuple *whole_old = msg->row.old == PGOUTPUT_OLD_ROW ? &msg->old_tuple : NULL;
+    enum outcome outcome = put_key(relation, &msg->new_tuple, old, draft);
+    if (outcome != PUT_OK)
+        return outcome;
+    draft->key_end = draft->buf.len;
+    envelope_begin(relation->envelope, &draft->buf);
+    if (whole_old != NULL && moved_from.len == 0) {
+        avro_put_some(&draft->buf);
+        outcome = put_row(relation, whole_old, NULL, draft);
+    } else {
+        avro_put_null(&draft->buf);
+    }
+    if (outcome != PUT_OK)
+        return outcome;
+    draft->has_unchanged = false; /* the bitmap is about `after` */
+    avro_put_some(&draft->buf);
+    outcome = put_row(relation, &msg->new_tuple, whole_old, draft);
+    if (outcome != PUT_OK)
+        return outcome;
+    draft_end_value(emitter, relation, draft, moved_from.len > 0 ? OP_CREATE : OP_UPDATE);
+    buf_put_slice(&draft->buf, moved_from);
+    draft->moved_end = draft->buf.len;
+    return PUT_OK;
+}
+
+/* The framed old key into scratch when it differs from the new one; else scratch is empty. */
+static enum outcome changed_key(struct pg_emitter *emitter, const struct pg_relation *relation,
+                                const struct pgoutput_msg *msg, struct draft *draft)
+{
+    buf_clear(&emitter->scratch);
+    if (msg->row.old == PGOUTPUT_OLD_NONE)
+        return PUT_OK;
+    enum outcome outcome = put_key(relation, &msg->old_tuple, NULL, draft);
+    size_t old_end = draft->buf.len;
+    if (outcome == PUT_OK)
+        outcome = put_key(relation, &msg->new_tuple, &msg->old_tuple, draft);
+    if (outcome != PUT_OK || draft->buf.failed)
+        return outcome;
+    struct slice old_key = slice_of(draft->buf.ptr, old_end);
+    if (!slice_eq(old_key, slice_of(draft->buf.ptr + old_end, draft->buf.len - old_end)))
+        buf_put_slice(&emitter->scratch, old_key);
+    return PUT_OK;
+}
+
+static enum rc emit_update(struct pg_emitter *emitter, const struct pg_relation *relation,
+                           const struct pgoutput_msg *msg, struct batch *batch, struct err *err)
+{
+    struct draft draft;
+    bool has_old = msg->row.old != PGOUTPUT_OLD_NONE, old_is_whole = msg->row.old == PGOUTPUT_OLD_ROW;
+    const struct pgoutput_tuple *old = has_old ? &msg->old_tuple : NULL;
+    if (msg->new_tuple.n != relation->shape.n_columns || (has_old && old->n != relation->shape.n_columns))
+        return misfit(err, relation, msg->new_tuple.n);
+    enum outcome outcome = changed_key(emitter, relation, msg, draft_open(&draft, batch));
+    struct slice moved_from = buf_slice(&emitter->scratch);
+    if (outcome == PUT_OK && moved_from.len == 0) {
+        outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+        if (LIKELY(outcome == PUT_OK))
+            return draft_add(emitter, relation, &draft, false, batch, err);
+    }
+    if (outcome != PUT_OK)
+        return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
+
+    /* A dry run of the second event first: both or none, whatever the values are. */
+    outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+    if (outcome == PUT_OK)
+        outcome = draft_delete(emitter, relation, old, old_is_whole, draft_open(&draft, batch));
+    if (outcome != PUT_OK)
+        return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
+    TRY(draft_add(emitter, relation, &draft, true, batch, err));
+    outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+    if (outcome != PUT_OK)
+        return err_set(err, ERR_BUG, "an event was encoded once and not twice");
+    return draft_add(emitter, relation, &draft, false, batch, err);
+}
+
+enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_msg *msg,
+                    struct batch *batch, struct err *err)
+{
+    switch (msg->type) {
+    case PGOUTPUT_INSERT: return emit_after(emitter, relation, OP_CREATE, &msg->new_tuple, batch, err);
+    case PGOUTPUT_UPDATE: return emit_update(emitter, relation, msg, batch, err);
+    case PGOUTPUT_DELETE:
+        return emit_delete(emitter, relation, &msg->old_tuple, msg->row.old == PGOUTPUT_OLD_ROW, batch, err);
+    default: return err_set(err, ERR_BUG, "a message of type '%c' is not a row", (int)msg->type);
+    }
+}
+
+enum rc pg_emit_read(struct pg_emitter *emitter, struct pg_relation *relation,
+                     const struct pgoutput_tuple *row, struct batch *batch, struct err *err)
+{
+    return emit_after(emitter, relation, OP_READ, row, batch, err);
+}
+
+enum rc pg_emit_truncate(struct pg_emitter *emitter, struct pg_relation *relation, struct batch *batch,
+                         struct err *err)
+{
+    struct draft draft;
+    draft_open(&draft, batch);
+    envelope_begin(relation->envelope, &draft.buf);
+    avro_put_null(&draft.buf);
+    avro_put_null(&draft.buf);
+    draft_end_value(emitter, relation, &draft, OP_TRUNCATE);
+    return draft_add(emitter, relation, &draft, false, batch, err);
+}

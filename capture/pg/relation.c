@@ -1,0 +1,276 @@
+#include "capture/pg/relation.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "capture/publisher.h"
+#include "proto/registry.h"
+
+enum {
+    RELATION_ARENA_BYTES = 8 << 20,
+    SCHEMA_MAX_BYTES = 8 << 20,
+    SUBJECT_BYTES = TOPIC_NAME_BYTES + 8,
+};
+
+/* ---- compiling ---- */
+
+static bool is_captured(const struct pgoutput_relation *announced, const struct config_string_list *tables)
+{
+    size_t schema = strlen(announced->schema);
+    for (size_t i = 0; i < tables->n; i++)
+        if (strncmp(tables->items[i], announced->schema, schema) == 0 && tables->items[i][schema] == '.' &&
+            strcmp(tables->items[i] + schema + 1, announced->name) == 0)
+            return true;
+    return tables->n == 0;
+}
+
+static const struct pg_column_facts *find_column(const struct pg_table_facts *facts, const char *name)
+{
+    for (size_t i = 0; i < facts->n_columns; i++)
+        if (strcmp(facts->columns[i].name, name) == 0)
+            return &facts->columns[i];
+    return NULL;
+}
+
+/* The type with its domains taken off. A type that is gone from the catalog is read as text. */
+static struct pg_type resolve_type(const struct pgoutput_column *column, const struct pg_table_facts *facts)
+{
+    for (size_t i = 0; i < facts->n_types; i++) {
+        if (facts->types[i].oid != column->type_oid)
+            continue;
+        struct pg_type type = facts->types[i].base;
+        if (type.oid == column->type_oid)
+            type.typmod = column->typmod;
+        return type;
+    }
+    return (struct pg_type){.oid = column->type_oid, .typmod = column->typmod};
+}
+
+static const char *upper_in(struct arena *arena, const char *text)
+{
+    char *copy = arena_alloc(arena, strlen(text) + 1);
+    if (copy == NULL)
+        return NULL;
+    for (size_t i = 0; i <= strlen(text); i++)
+        copy[i] = (char)toupper((unsigned char)text[i]);
+    return copy;
+}
+
+static void compile_column(struct pg_relation *relation, const struct pgoutput_column *announced, size_t i,
+                           const struct pg_table_facts *facts)
+{
+    struct pg_type type = resolve_type(announced, facts);
+    const struct pg_column_facts *column_facts = find_column(facts, announced->name);
+    struct column *column = &relation->shape.columns[i];
+    pg_type_describe(&type, column, &relation->encoders[i]);
+    column->name = arena_strdup(relation->arena, slice_of_str(announced->name));
+    column->source_type = type.name == NULL ? NULL : upper_in(relation->arena, type.name);
+    if (column->enum_labels != NULL)
+        column->enum_labels = arena_strdup(relation->arena, slice_of_str(column->enum_labels));
+    column->optional = column_facts == NULL || !column_facts->not_null;
+}
+
+/* With FULL every column is flagged, so the catalog has to say which of them are the key. */
+static bool is_key_column(const struct pgoutput_relation *announced, size_t i,
+                          const struct pg_table_facts *facts)
+{
+    if (announced->replica_identity != 'f')
+        return (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
+    const struct pg_column_facts *column = find_column(facts, announced->columns[i].name);
+    return column != NULL && column->key_position > 0;
+}
+
+static int key_rank(const struct pg_relation *relation, uint16_t i, const struct pg_table_facts *facts)
+{
+    const struct pg_column_facts *column = find_column(facts, relation->shape.columns[i].name);
+    return column == NULL || column->key_position == 0 ? INT16_MAX : column->key_position;
+}
+
+/* Key order is the index's; columns that the catalog does not rank keep the table's order behind the others.
+ */
+static void compile_key(struct pg_relation *relation, const struct pgoutput_relation *announced,
+                        const struct pg_table_facts *facts, uint16_t *key)
+{
+    size_t n = 0;
+    for (uint16_t i = 0; i < announced->n_columns; i++) {
+        relation->is_key[i] = is_key_column(announced, i, facts);
+        if (!relation->is_key[i])
+            continue;
+        relation->shape.columns[i].optional = false;
+        size_t at = n++;
+        for (; at > 0 && key_rank(relation, key[at - 1], facts) > key_rank(relation, i, facts); at--)
+            key[at] = key[at - 1];
+        key[at] = i;
+    }
+    relation->shape.key_columns = key;
+    relation->shape.n_key_columns = n;
+}
+
+static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_relation *announced,
+                            const struct pg_table_facts *facts, const struct pg_relation_options *options,
+                            struct err *err)
+{
+    struct arena *arena = relation->arena;
+    relation->id = announced->id;
+    relation->schema = arena_strdup(
+        arena, slice_of_str(announced->schema[0] == '\0' ? "pg_catalog" : announced->schema));
+    relation->name = arena_strdup(arena, slice_of_str(announced->name));
+    relation->replica_identity = announced->replica_identity;
+    relation->captured = is_captured(announced, options->tables);
+    if (!relation->captured)
+        return RC_OK;
+    size_t n = announced->n_columns;
+    uint16_t *key = arena_array(arena, uint16_t, n + 1);
+    relation->shape.columns = arena_zalloc(arena, (n + 1) * sizeof(struct column));
+    relation->encoders = arena_zalloc(arena, (n + 1) * sizeof(struct pg_encoder));
+    relation->is_key = arena_zalloc(arena, n + 1);
+    if (key == NULL || relation->shape.columns == NULL || relation->encoders == NULL ||
+        relation->is_key == NULL)
+        return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema,
+                       announced->name);
+    topic_of_table(relation->topic, options->prefix, relation->schema, relation->name);
+    relation->shape.topic = relation->topic;
+    relation->shape.n_columns = n;
+    for (size_t i = 0; i < n; i++) {
+        compile_column(relation, &announced->columns[i], i, facts);
+        relation->encoders[i].check_utf8 = options->check_utf8;
+    }
+    compile_key(relation, announced, facts, key);
+    if (relation->shape.n_key_columns == 0)
+        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has no primary key and no replica identity index",
+                       relation->schema, relation->name);
+    return RC_OK;
+}
+
+enum rc pg_relation_compile(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
+                            const struct pg_relation_options *options, struct pg_relation **ret_relation,
+                            struct err *err)
+{
+    struct pg_relation *relation = calloc(1, sizeof(*relation));
+    if (relation == NULL)
+        return err_set(err, ERR_NO_MEMORY, "could not take in table %s.%s", announced->schema,
+                       announced->name);
+    relation->arena = arena_new(RELATION_ARENA_BYTES);
+    enum rc rc = compile_into(relation, announced, facts, options, err);
+    if (rc != RC_OK) {
+        pg_relation_free(relation);
+        return rc;
+    }
+    *ret_relation = relation;
+    return RC_OK;
+}
+
+void pg_relation_free(struct pg_relation *relation)
+{
+    if (relation == NULL)
+        return;
+    if (relation->envelope != NULL)
+        envelope_free(relation->envelope);
+    arena_free(relation->arena);
+    free(relation);
+}
+
+/* ---- announcing ---- */
+
+static enum rc register_schema(const struct pg_relation *relation, const char *part, const struct buf *schema,
+                               struct registry *registry, uint32_t *ret_id, struct err *err)
+{
+    char subject[SUBJECT_BYTES];
+    snprintf(subject, sizeof(subject), "%s-%s", relation->topic, part);
+    return registry_register(registry, subject, buf_slice(schema), ret_id, err);
+}
+
+enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
+                             struct registry *registry, struct publisher *publisher, struct err *err)
+{
+    SCOPED(buf_done) struct buf schema = buf_new(SCHEMA_MAX_BYTES);
+    TRY(envelope_schema(&schema, &relation->shape, CONNECTOR_POSTGRESQL, err));
+    TRY(register_schema(relation, "value", &schema, registry, &relation->value_schema_id, err));
+    buf_clear(&schema);
+    TRY(envelope_key_schema(&schema, &relation->shape, err));
+    TRY(register_schema(relation, "key", &schema, registry, &relation->key_schema_id, err));
+    TRY(publisher_topic(publisher, relation->topic, &relation->topic_index, err));
+    const struct envelope_source source = {.connector = CONNECTOR_POSTGRESQL,
+                                           .name = prefix,
+                                           .database = database,
+                                           .schema = relation->schema,
+                                           .table = relation->name};
+    struct envelope *envelope = envelope_new(&source, relation->value_schema_id);
+    if (envelope == NULL)
+        return err_set(err, ERR_NO_MEMORY, "could not take in table %s.%s", relation->schema, relation->name);
+    if (relation->envelope != NULL)
+        envelope_free(relation->envelope);
+    relation->envelope = envelope;
+    return RC_OK;
+}
+
+/* ---- the cache: sorted by id, and the one used last in front ---- */
+
+struct pg_relcache {
+    struct pg_relation **relations;
+    size_t n, cap;
+    struct pg_relation *last;
+};
+
+struct pg_relcache *pg_relcache_new(void)
+{
+    struct pg_relcache *cache = calloc(1, sizeof(*cache));
+    if (cache == NULL)
+        abort();
+    return cache;
+}
+
+void pg_relcache_free(struct pg_relcache *cache)
+{
+    if (cache == NULL)
+        return;
+    for (size_t i = 0; i < cache->n; i++)
+        pg_relation_free(cache->relations[i]);
+    free(cache->relations);
+    free(cache);
+}
+
+/* Where the id is, or would be. */
+static size_t relcache_place(const struct pg_relcache *cache, uint32_t id)
+{
+    size_t low = 0, high = cache->n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (cache->relations[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void pg_relcache_put(struct pg_relcache *cache, struct pg_relation *relation)
+{
+    size_t at = relcache_place(cache, relation->id);
+    cache->last = NULL;
+    if (at < cache->n && cache->relations[at]->id == relation->id) {
+        pg_relation_free(cache->relations[at]);
+        cache->relations[at] = relation;
+        return;
+    }
+    if (cache->n == cache->cap) {
+        cache->cap = cache->cap == 0 ? 16 : cache->cap * 2;
+        cache->relations = realloc(cache->relations, cache->cap * sizeof(struct pg_relation *));
+        if (cache->relations == NULL)
+            abort();
+    }
+    memmove(cache->relations + at + 1, cache->relations + at, (cache->n - at) * sizeof(struct pg_relation *));
+    cache->relations[at] = relation;
+    cache->n++;
+}
+
+struct pg_relation *pg_relcache_find(struct pg_relcache *cache, uint32_t id)
+{
+    if (LIKELY(cache->last != NULL && cache->last->id == id))
+        return cache->last;
+    size_t at = relcache_place(cache, id);
+    if (at == cache->n || cache->relations[at]->id != id)
+        return NULL;
+    cache->last = cache->relations[at];
+    return cache->last;
+}

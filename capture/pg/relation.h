@@ -1,0 +1,58 @@
+/* What each relation id in the replication stream means right now: its columns compiled into encoders, its
+ * topic and its schemas. One version of a table; a table that changes gets another one. */
+#ifndef LEAT_CAPTURE_PG_RELATION_H
+#define LEAT_CAPTURE_PG_RELATION_H
+
+#include "capture/pg/catalog.h"
+#include "capture/pg/pgoutput.h"
+#include "capture/pg/types.h"
+#include "proto/column.h"
+#include "proto/envelope.h"
+#include "proto/topic.h"
+
+struct pg_relation {
+    uint32_t id;
+    const char *schema, *name;
+    bool captured; /* false: published, but not configured: nothing below is set */
+    uint8_t replica_identity;
+    struct table_shape shape;
+    struct pg_encoder *encoders; /* one a column */
+    bool *is_key;                /* one a column */
+    char topic[TOPIC_NAME_BYTES];
+
+    /* by pg_relation_announce */
+    uint32_t topic_index, key_schema_id, value_schema_id;
+    struct envelope *envelope;
+
+    struct arena *arena; /* everything above */
+};
+
+struct pg_relation_options {
+    const char *prefix;
+    const struct config_string_list *tables; /* none: all are captured */
+    bool check_utf8;
+};
+
+/* The plan of one version; no I/O. ERR_PG_NO_KEY when the stream would not say which row it means. */
+MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced,
+                                       const struct pg_table_facts *facts,
+                                       const struct pg_relation_options *options,
+                                       struct pg_relation **ret_relation, struct err *err);
+void pg_relation_free(struct pg_relation *relation);
+
+struct publisher;
+struct registry;
+/* Topic made, schemas registered; again after a column became optional. */
+MUST_CHECK enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix,
+                                        const char *database, struct registry *registry,
+                                        struct publisher *publisher, struct err *err);
+
+struct pg_relcache;
+struct pg_relcache *pg_relcache_new(void);
+void pg_relcache_free(struct pg_relcache *cache);
+/* Takes the relation over and replaces an older version of the same id. */
+void pg_relcache_put(struct pg_relcache *cache, struct pg_relation *relation);
+/* Borrowed, valid until the next put for this id. NULL when the id was never announced. */
+struct pg_relation *pg_relcache_find(struct pg_relcache *cache, uint32_t id);
+
+#endif
