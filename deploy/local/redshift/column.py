@@ -4,6 +4,7 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
+MAX_FAST_SUPER = 1900
 MAX_SUPER_STRING, MAX_SUPER_DEPTH, MAX_SUPER_BYTES = 65535, 1000, 16 << 20
 DATE = (rb"(?!0000)\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
         rb"|(?:0[13578]|1[02])-31)")
@@ -70,6 +71,8 @@ class Column:
             return DATE
         if kind == "timestamp without time zone":
             return DATE + (b"[ T]" if auto_time else b" ") + TIME
+        if kind == "super":
+            return _compact_json(quote)
         if kind == "timestamp with time zone":
             return DATE + (b"[ T]" if auto_time else b" ") + TIME + ZONE + b"?"
         return None
@@ -104,6 +107,15 @@ def _doubled(quote, size, wide):
     mark = re.escape(quote)
     inner = b"[^" + mark + b"\\x00\\n" + (b"" if wide else b"\\x80-\\xff") + b"]*+"
     return mark + b"(?![^\\n]{%d})" % (size + 1) + inner + b"(?:" + mark * 2 + inner + b")*+" + mark
+
+
+def _compact_json(quote):
+    """Numbers, true, false, and quoted arrays and objects that are short and hold neither blanks nor backslashes:
+    no limit of SUPER can be exceeded, and PostgreSQL's own JSON parser judges the rest."""
+    mark = re.escape(quote)
+    inner = b"[^" + mark + b"\\x00-\\x20\\\\]*+"
+    return (b"(?:" + mark + b"(?=[\\[{])(?![^\\n]{%d})" % MAX_FAST_SUPER + inner + b"(?:" + mark * 2 + inner + b")*+"
+            + mark + rb"|-?(?:0|[1-9]\d{0,17}+)(?:\.\d{1,17}+)?+|true|false)")
 
 
 def _integer(column, text, options):

@@ -5,7 +5,7 @@ import time
 from . import wire
 from .column import Column
 from .errors import Refusal, internal
-from .load import Load, row_error_from_upstream
+from .load import Load, error_from_upstream
 from .upstream import UpstreamError, quote_literal
 from .vocabulary import SCHEMA, quote
 
@@ -125,7 +125,8 @@ async def _copy(session, step, began, slow_down):
     if upstream_error is not None and not load.failed():
         if upstream_error.get("C", "").startswith(("57", "25", "42", "40", "53")):
             raise session.as_refusal(upstream_error)
-        load.errors.append(row_error_from_upstream(load, upstream_error, chosen))
+        found = await load.look_again(session.server.options, session.server.switches)
+        load.errors.extend(found or [error_from_upstream(load, upstream_error)])
         await _record(session, load, table_id, began, "aborted")
         raise _failed(session, spec)
     if load.failure is not None:

@@ -1,6 +1,7 @@
 """One COPY: a thread fetches, unpacks and checks the objects; what passes goes through a queue to PostgreSQL."""
 import asyncio
 import bz2
+import re
 import threading
 import zlib
 
@@ -13,6 +14,7 @@ from .s3 import S3, Credentials, S3Error
 
 READ_BYTES = 1 << 18
 QUEUE_CHUNKS = 4
+UPSTREAM_WHERE = re.compile(r"^COPY .*?, line (\d+)(?:, column ([^:]+?)(?:: (.*))?)?$", re.M)
 SUPPORTED_FORMATS = ("csv", "text", "json")
 
 
@@ -48,9 +50,10 @@ def _unpack(response, compression, url):
 
 
 class FileReport:
-    def __init__(self, url, first_row):
+    def __init__(self, url, lines_before):
         self.url = url
-        self.first_row = first_row
+        self.lines_before = lines_before
+        self.lines = 0
         self.rows = 0
         self.bytes = 0
         self.errors = 0
@@ -66,6 +69,7 @@ class Load:
         self.queue = asyncio.Queue(QUEUE_CHUNKS)
         self.cancelled = threading.Event()
         self.begun = False
+        self.dry = spec.has("noload")
         self.failure = None
         self.errors = []
         self.files = []
@@ -128,8 +132,7 @@ class Load:
                            context="no file of the manifest was found")
 
     def _file(self, source, response):
-        first_row = self.files[-1].first_row + self.files[-1].rows if self.files else 0
-        report = FileReport(source.url, first_row)
+        report = FileReport(source.url, sum(before.lines for before in self.files))
         self.files.append(report)
 
         def bad(error):
@@ -145,14 +148,15 @@ class Load:
                 report.bytes += len(chunk)
                 out = reader.feed(chunk, False)
                 report.rows = reader.rows
-                if out and not self.spec.has("noload"):
+                if out and not self.dry:
                     self._put(out)
             out = reader.feed(b"", True)
             report.rows = reader.rows
-            if out and not self.spec.has("noload"):
+            if out and not self.dry:
                 self._put(out)
         finally:
             report.rows = reader.rows
+            report.lines = reader.line - 1 - self.spec.get("ignoreheader", 0)
 
     async def chunks(self):
         while (chunk := await self.queue.get()) is not None:
@@ -167,30 +171,35 @@ class Load:
     def failed(self):
         return self.failure is not None or len(self.errors) >= self.max_errors
 
-    def locate(self, row):
-        """(url, line) of a row that PostgreSQL counted, for errors that only it saw."""
+    def locate(self, line):
+        """(url, line) of a line that PostgreSQL counted."""
         for report in reversed(self.files):
-            if row > report.first_row:
-                return report.url, row - report.first_row + self.spec.get("ignoreheader", 0)
-        return self.spec.source, row
+            if line > report.lines_before:
+                return report.url, line - report.lines_before + self.spec.get("ignoreheader", 0)
+        return self.spec.source, line
+
+    async def look_again(self, options, switches):
+        """After PostgreSQL refused a row of a fast run: checks every row by itself, to name the field and the reason."""
+        second = Load(self.spec, self.form.columns, options, switches)
+        second.form.fast = None
+        second.dry = True
+        second.start()
+        await second.queue.get()
+        return second.errors
 
 
-def row_error_from_upstream(load, fields, columns):
-    """An error of PostgreSQL's COPY as a row error."""
-    where = fields.get("W", "")
-    line, column, value = 0, None, ""
-    if ", line " in where:
-        rest = where.split(", line ", 1)[1]
-        digits = rest.split(",")[0].split(":")[0]
-        line = int(digits) if digits.isdigit() else 0
-        if ", column " in rest:
-            name, _, value = rest.split(", column ", 1)[1].partition(": ")
-            column = next((c for c in columns if c.name == name), None)
+def error_from_upstream(load, fields):
+    """An error that only PostgreSQL saw, as a row error."""
+    match = UPSTREAM_WHERE.search(fields.get("W", ""))
+    line = int(match.group(1)) if match else 0
+    column = next((c for c in load.form.columns if match and c.name == match.group(2)), None)
     state = fields.get("C", "")
     code = {"23502": 1213, "22003": 1222, "22001": 1204, "22021": 1220, "22P02": 1207}.get(state, 1200)
-    if state.startswith("2200") and column is not None and state in ("22007", "22008"):
+    if column is not None and column.kind == "super":
+        code = 1224
+    elif column is not None and state in ("22007", "22008"):
         code = 1205 if column.kind == "date" else 1206
     url, at = load.locate(line)
-    error = RowError(code, fields.get("M", "")[:100], at, b"", column, value.strip('"'))
+    error = RowError(code, fields.get("M", "")[:100], at, b"", column, (match.group(3) or "") if match else "")
     error.url = url
     return error

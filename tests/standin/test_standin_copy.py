@@ -9,7 +9,7 @@ import urllib.request
 import psycopg
 import pytest
 import zstandard
-from conftest import BUCKET, COPY_AUTH, wait_for
+from standin_world import BUCKET, COPY_AUTH, in_thread, wait_for
 
 AUTO = "CSV TIMEFORMAT 'auto' DATEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF"
 
@@ -284,6 +284,19 @@ def test_fast_and_slow_rows_mix(db):
     assert db.one("SELECT v FROM t WHERE id = 3") == 'q "3"'
 
 
+@pytest.mark.parametrize("value", ["[1,,2]", '{"a":1', "[1]]"])
+def test_a_row_that_only_postgresql_refuses_is_named_all_the_same(db, value):
+    """SUPER values of a fast run are judged upstream; the views name file, line, column and row as always."""
+    db.run("CREATE TABLE t (id int, j super, v varchar(9))")
+    quoted = value.replace('"', '""')
+    one = db.world.put(f"{db.schema}/one", 'x,y,z\n1,[],"a\nb"\n2,"[1]",\\N\n')
+    two = db.world.put(f"{db.schema}/two", f'x,y,z\n3,"[2]","c\nd"\n4,"{quoted}",bad\n5,"[3]",e\n')
+    url = db.world.manifest(f"{db.schema}/m", [one, two])
+    assert db.error(f"COPY t FROM '{url}' {COPY_AUTH} CSV MANIFEST IGNOREHEADER 1")[0] == "XX000"
+    assert db.run("SELECT TRIM(filename), line_number, TRIM(colname), TRIM(raw_line), err_code FROM stl_load_errors "
+                  "WHERE query = pg_last_copy_id()") == [(two, 4, "j", f'4,"{quoted}",bad', 1224)]
+
+
 def test_backslash_dot_is_data(db):
     db.run("CREATE TABLE t (v varchar(9))")
     db.load("t", "\\.\na\n")
@@ -301,7 +314,6 @@ def test_other_clients_are_answered_during_a_copy(db):
     db.run("CREATE TABLE t (id bigint, v varchar(40), n decimal(18,2))")
     url = db.world.put(f"{db.schema}/big.zst", zstandard.compress(b"".join(
         b"%d,name of %d,%d.25\n" % (n, n, n) for n in range(400_000))))
-    from test_details import in_thread
     other = db.again()
     thread, result = in_thread(lambda: db.run(f"COPY t FROM '{url}' {COPY_AUTH} CSV ZSTD"))
     slowest, rounds = 0, 0
@@ -319,7 +331,6 @@ def test_other_clients_are_answered_during_a_copy(db):
 def test_cancel_of_a_copy(db):
     db.run("CREATE TABLE t (id bigint)")
     url = db.world.put(f"{db.schema}/big.zst", zstandard.compress(b"".join(b"%d\n" % n for n in range(2_000_000))))
-    from test_details import in_thread
     watcher = db.again()
     thread, result = in_thread(lambda: db.run(f"COPY t FROM '{url}' {COPY_AUTH} CSV ZSTD"))
     wait_for("the COPY", lambda: watcher.one("SELECT COUNT(*) FROM svv_transactions WHERE lock_mode = 'ShareRowExclusiveLock'") > 0)

@@ -2,12 +2,12 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 
 import psycopg
 import pytest
-from conftest import BUCKET, COPY_AUTH, http, wait_for
-from test_details import in_thread
+from standin_world import COPY_AUTH, STANDIN, free_port, http, in_thread, wait_for
 
 
 @pytest.fixture
@@ -226,12 +226,9 @@ def test_stop_tells_clients(own_world, db):
 
 
 def test_start_without_upstream_says_so(own_world, tmp_path):
-    from conftest import STANDIN, free_port
-    import sys
     done = subprocess.run(
         [sys.executable, STANDIN, "--port", str(free_port()), "--control-port", str(free_port()), "--upstream-port",
          str(own_world.postgres.port), "--upstream-user", "nobody", "--s3-endpoint", own_world.s3_url, "--tls-dir",
          str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "could not log in to PostgreSQL" in done.stderr and len(done.stderr.strip().splitlines()) == 1
-    assert BUCKET

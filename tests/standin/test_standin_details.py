@@ -1,11 +1,10 @@
 """The details that decide fidelity: types, names, sessions, views, and the extended protocol."""
 import decimal
-import ssl
 import subprocess
-import threading
 
 import psycopg
 import pytest
+from standin_world import in_thread, wait_for_a_waiter
 
 
 def test_version_and_encoding(db):
@@ -33,7 +32,6 @@ def test_tls_with_another_authority_fails(world, tmp_path):
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
         psycopg.connect(host="localhost", port=world.port, user=world.user, password=world.password,
                         dbname=world.database, sslmode="verify-full", sslrootcert=str(other))
-    assert ssl.HAS_TLSv1_2
 
 
 def test_another_database_does_not_exist(world):
@@ -309,29 +307,6 @@ def test_serverless_has_no_stl_views(db):
 
 
 # concurrency ------------------------------------------------------------------------------------------------------
-def in_thread(work):
-    result = {}
-
-    def run():
-        try:
-            result["value"] = work()
-        except psycopg.Error as error:
-            result["error"] = error
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, result
-
-
-def waits(world, db):
-    """True once PostgreSQL shows somebody waiting for a lock of this schema's table."""
-    return db.one("SELECT COUNT(*) FROM svv_transactions WHERE granted = false") > 0
-
-
-def wait_until(check):
-    from conftest import wait_for
-    wait_for("the other session", check)
-
-
 @pytest.mark.parametrize("params", [None, [2]], ids=["simple", "extended"])
 @pytest.mark.parametrize("statement", ["UPDATE t SET n = {} WHERE id = 2", "INSERT INTO t VALUES ({}, 9)",
                                        "DELETE FROM t WHERE id = {}"])
@@ -342,7 +317,7 @@ def test_rule_46_writers_wait_for_each_other(db, statement, params):
     db.run("BEGIN")
     db.run("UPDATE t SET n = n + 1 WHERE id = 1")
     thread, result = in_thread(lambda: other.run(statement.format("%s" if params else 2), params))
-    wait_until(lambda: waits(db.world, watcher))
+    wait_for_a_waiter(watcher)
     assert watcher.one("SELECT COUNT(*) FROM t") == 2
     db.run("COMMIT")
     thread.join(20)
@@ -373,7 +348,7 @@ def test_lock_blocks_readers(db):
     db.run("BEGIN")
     db.run("LOCK TABLE t")
     thread, result = in_thread(lambda: other.one("SELECT COUNT(*) FROM t"))
-    wait_until(lambda: waits(db.world, watcher))
+    wait_for_a_waiter(watcher)
     db.run("COMMIT")
     thread.join(20)
     assert result == {"value": 0}
@@ -395,7 +370,7 @@ def test_what_is_read_after_lock_is_what_the_other_committed(db, params):
     db.run("BEGIN")
     db.run("LOCK progress")
     thread, result = in_thread(second)
-    wait_until(lambda: waits(db.world, watcher))
+    wait_for_a_waiter(watcher)
     db.run("UPDATE progress SET n = 2")
     db.run("COMMIT")
     thread.join(20)
@@ -481,7 +456,7 @@ def test_cancel(db):
     db.run("BEGIN")
     db.run("LOCK t")
     thread, result = in_thread(lambda: other.run("SELECT COUNT(*) FROM t"))
-    wait_until(lambda: waits(db.world, watcher))
+    wait_for_a_waiter(watcher)
     other.connection.cancel()
     thread.join(20)
     assert result["error"].sqlstate == "57014"
