@@ -240,7 +240,9 @@ def test_settings(db):
     ("NVL(NULL, 2)", 2), ("COALESCE(NULL, 'a')", "a"), ("LEN('abc')", 3), ("OCTET_LENGTH('\u00e9')", 2),
     ("UPPER('a') || LOWER('B')", "Ab"), ("TRIM('  a ')", "a"), ("MD5('a')", "0cc175b9c0f1b6a831c399e269772661"),
     ("SUBSTRING('abcdef', 2, 3)", "bcd"), ("LEFT('abc', 2) || RIGHT('abc', 1)", "abc"), ("ABS(-3)", 3),
-    ("SPLIT_PART('a,b,c', ',', 2)", "b"), ("STRTOL('ff', 16)", 255), ("DATEDIFF(day, '2020-01-01', '2020-03-01')", 60),
+    ("SPLIT_PART('a,b,c', ',', 2)", "b"), ("STRTOL('ff', 16)", 255),
+    ("STRTOL('-0xFF', 16)", -255), ("STRTOL('7fffffffffffffff', 16)", 2**63 - 1), ("STRTOL('101', 2)", 5),
+    ("DATEDIFF(day, '2020-01-01', '2020-03-01')", 60),
     ("DATEDIFF(month, '2020-01-31', '2020-03-01')", 2), ("TO_CHAR(DATE '2020-02-03', 'YYYY/MM')", "2020/02"),
     ("EXTRACT(year FROM DATE '2020-02-03')", 2020), ("DATE_TRUNC('month', DATE '2020-02-03')::date::varchar", "2020-02-01"),
     ("DATEADD(day, 2, '2020-01-01')::varchar", "2020-01-03 00:00:00"), ("CAST('12' AS integer) + '1'::int", 13),
@@ -526,3 +528,32 @@ def test_a_loader_batch(db, params):
         (1, "new", '{"a":[1,2]}', "2"), (3, "kept", None, "1"), (4, "fresh", None, "2")]
     assert db.error(f'MERGE INTO {table} USING "leat_stage_1" AS "s" ON {table}."id" = "s"."id" WHEN MATCHED THEN UPDATE '
                     'SET "v" = "s"."doc"."a" WHEN NOT MATCHED THEN INSERT ("id") VALUES ("s"."id")')[0] == "0A000"
+
+
+@pytest.mark.parametrize("expression, value", [
+    ("COALESCE(v, UPPER(v))", "1a"), ("CASE WHEN n > 5 THEN v ELSE 'x' || v END", "1a"), ("GREATEST(v, '0')", "1a"),
+    ("NULLIF(v, '1a')", None), ("v || n", "1a7"), ("n::varchar || 'x'", "7x"), ("w::int + 1", 13), ("w::decimal(10,2)",
+     decimal.Decimal("12.00")), ("v LIKE '1%%'", True), ("v IN ('x', LOWER('1A'))", True), ("v BETWEEN '1' AND '2'", True),
+    ("v ~ 'a$'", True), ("v = c", False), ("c = 'q'", True), ("c::varchar(5) = 'q'", True), ("LAG(v) OVER (ORDER BY n)", None),
+    ("REPLACE(v, 'a', 'b')", "1b"), ("LEFT(v, 1)", "1"), ("SUM(STRTOL(SUBSTRING(MD5(v || w), 1, 8), 16))", 3402679390),
+    ("LISTAGG(DISTINCT v, ',')", "1a"), ("COUNT(DISTINCT v)", 1), ("TO_DATE('20200102', 'YYYYMMDD')::varchar", "2020-01-02"),
+    ("v = ANY (SELECT v FROM t)", True), ("CONCAT(v, w)", "1a12"), ("LPAD(w, 4, '0')", "0012"), ("v IS NULL OR v = ''", False)])
+def test_varchar_in_expressions(db, expression, value):
+    db.run("CREATE TABLE t (v varchar(9), w varchar(9), n int, c char(3))")
+    db.run("INSERT INTO t VALUES ('1a', '12', 7, 'q')")
+    assert db.one(f"SELECT {expression} FROM t", []) == value
+    assert db.one(f"SELECT {expression.replace('%%', '%')} FROM t") == value
+
+
+def test_varchar_in_set_operations(db):
+    db.run("CREATE TABLE t (v varchar(9), c char(3))")
+    db.run("INSERT INTO t VALUES ('a', 'b')")
+    assert db.run("SELECT v FROM t UNION ALL SELECT UPPER(v) FROM t UNION ALL SELECT c FROM t UNION ALL SELECT 'z' ORDER BY 1") \
+        in ([("A",), ("a",), ("b",), ("z",)], [("A",), ("a",), ("b  ",), ("z",)])
+    assert db.one("SELECT COUNT(*) FROM t a JOIN (SELECT LOWER(v) AS k FROM t) b ON a.v = b.k") == 1
+    db.run("CREATE TABLE copied AS SELECT v, UPPER(v) AS u, 'x' AS x, COUNT(*) AS n FROM t GROUP BY v")
+    assert db.run("SELECT * FROM copied") == [("a", "A", "x", 1)]
+    db.run("INSERT INTO t SELECT u, x FROM copied")
+    assert db.one("SELECT COUNT(*) FROM t WHERE v = 'A '") == 1
+    db.run("CREATE VIEW w AS SELECT v FROM t WHERE v = 'A  '")
+    assert db.run("SELECT * FROM w") == [("A",)]

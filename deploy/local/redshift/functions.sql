@@ -167,6 +167,9 @@ DECLARE
 BEGIN
     rest := ltrim(rest, '+-');
     IF base = 16 AND rest LIKE '0x%' THEN rest := substr(rest, 3); END IF;
+    IF base = 16 AND NOT negative AND rest ~ '^[0-9a-f]{1,15}$' THEN
+        RETURN ('x' || lpad(rest, 16, '0'))::bit(64)::bigint;
+    END IF;
     FOR i IN 1..length(rest) LOOP
         digit := strpos('0123456789abcdefghijklmnopqrstuvwxyz', substr(rest, i, 1)) - 1;
         IF digit < 0 OR digit >= base THEN
