@@ -1,0 +1,316 @@
+#include "capture/pg/slot.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/retry.h"
+#include "base/stop.h"
+#include "capture/pg/lsn.h"
+
+enum {
+    PG_OLDEST_VERSION = 130000,
+    RELEASE_ATTEMPTS = 8,
+    SQL_MAX_BYTES = 16 << 20,
+};
+
+/* Text of values, as the decoders expect it; and nothing that a role's or database's own settings can cut
+ * short. */
+static const char SESSION_OPTIONS[] =
+    "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex"
+    " -c lc_monetary=C -c xmlbinary=base64 -c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=0"
+    " -c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on";
+
+static const char SQL_SERVER[] =
+    "select current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),"
+    " r.rolsuper or r.rolreplication or coalesce((select pg_catalog.pg_has_role(current_user, g.oid, 'member')"
+    "  from pg_catalog.pg_roles g where g.rolname = 'rds_replication'), false),"
+    " current_user,"
+    " (select count(*) from pg_catalog.pg_stat_activity where backend_type = 'walsender')"
+    "  < current_setting('max_wal_senders')::int, current_setting('max_wal_senders'),"
+    " (select count(*) from pg_catalog.pg_replication_slots)"
+    "  < current_setting('max_replication_slots')::int, current_setting('max_replication_slots')"
+    " from pg_catalog.pg_roles r where r.rolname = current_user";
+
+static const char SQL_DATABASE_OID[] =
+    "select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()";
+
+static const char SQL_PUBLICATION[] = "select 1 from pg_catalog.pg_publication where pubname = $1";
+
+static const char SQL_SLOT[] =
+    "select s.slot_type = 'logical' and s.plugin = 'pgoutput' and s.database = pg_catalog.current_database(),"
+    " coalesce(s.wal_status, '') = 'lost', s.confirmed_flush_lsn, coalesce(s.active_pid, 0),"
+    " coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local')"
+    " from pg_catalog.pg_replication_slots s left join pg_catalog.pg_stat_activity a on a.pid = s.active_pid"
+    " where s.slot_name = $1";
+
+static const char SQL_TERMINATE[] = "select pg_catalog.pg_terminate_backend($1::int)";
+static const char SQL_DROP_SLOT[] = "select pg_catalog.pg_drop_replication_slot($1)";
+
+void pg_application_name(char out[PG_NAME_BYTES], const char *prefix, const char *source)
+{
+    snprintf(out, PG_NAME_BYTES, "leat:%s.%s", prefix, source);
+    for (char *at = out; *at != '\0'; at++)
+        if (*at < 32 || *at > 126) /* pg_clean_ascii() */
+            *at = '?';
+}
+
+enum rc pg_source_connect(const struct config_postgresql *config, const char *application_name,
+                          bool replication, PGconn **ret_conn, struct err *err)
+{
+    char port[8];
+    snprintf(port, sizeof(port), "%d", (int)config->port);
+    const struct pg_target target = {.role = PG_ROLE_SOURCE,
+                                     .host = config->host,
+                                     .port = port,
+                                     .database = config->database,
+                                     .user = config->user,
+                                     .password = config->password,
+                                     .sslmode = config->sslmode,
+                                     .sslrootcert = config->sslrootcert,
+                                     .application_name = application_name,
+                                     .options = SESSION_OPTIONS,
+                                     .replication = replication};
+    return pg_connect(&target, ret_conn, err);
+}
+
+/* One row or none; `what` says what could not be read. */
+static enum rc ask(PGconn *conn, const char *sql, const char *param, PGresult **ret, const char *what,
+                   struct err *err)
+{
+    const char *params[] = {param};
+    SCOPED(PQclear)
+    PGresult *res = PQexecParams(conn, sql, param == NULL ? 0 : 1, NULL, params, NULL, NULL, 0);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK)
+        return err_pg(err, PG_ROLE_SOURCE, conn, res, "could not %s", what);
+    *ret = res;
+    res = NULL;
+    return RC_OK;
+}
+
+static bool flag_of(const PGresult *res, int column)
+{
+    return PQgetvalue(res, 0, column)[0] == 't';
+}
+
+static void copy_text(char *out, size_t size, const PGresult *res, int column)
+{
+    snprintf(out, size, "%s", PQgetvalue(res, 0, column));
+}
+
+enum rc pg_server_identity(PGconn *replication, PGconn *conn, const char *slot, const char *publication,
+                           struct pg_state *ret_state, struct err *err)
+{
+    SCOPED(PQclear) PGresult *database = NULL;
+    SCOPED(PQclear) PGresult *system = PQexec(replication, "IDENTIFY_SYSTEM");
+    if (PQresultStatus(system) != PGRES_TUPLES_OK || PQntuples(system) != 1)
+        return err_pg(err, PG_ROLE_SOURCE, replication, system, "could not identify the server");
+    TRY(ask(conn, SQL_DATABASE_OID, NULL, &database, "read the database's oid", err));
+    *ret_state = (struct pg_state){.timeline = (uint32_t)strtoul(PQgetvalue(system, 0, 1), NULL, 10),
+                                   .database_oid = (uint32_t)strtoul(PQgetvalue(database, 0, 0), NULL, 10)};
+    copy_text(ret_state->system_id, sizeof(ret_state->system_id), system, 0);
+    snprintf(ret_state->slot, sizeof(ret_state->slot), "%s", slot);
+    snprintf(ret_state->publication, sizeof(ret_state->publication), "%s", publication);
+    return RC_OK;
+}
+
+enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    if (PQserverVersion(conn) < PG_OLDEST_VERSION)
+        return err_set(err, ERR_PG_CONFIG, "the server is version %d.%d: leat needs 13 or later",
+                       PQserverVersion(conn) / 10000, PQserverVersion(conn) % 10000);
+    TRY(ask(conn, SQL_SERVER, NULL, &res, "read the server's settings", err));
+    if (PQntuples(res) != 1)
+        return err_set(err, ERR_PG_QUERY, "the server does not know the role it let in");
+    if (strcmp(PQgetvalue(res, 0, 0), "logical") != 0)
+        return err_set(err, ERR_PG_CONFIG, "wal_level is \"%s\": it has to be \"logical\"",
+                       PQgetvalue(res, 0, 0));
+    if (flag_of(res, 1))
+        return err_set(err, ERR_PG_CONFIG, "the server is a standby: give the primary's address");
+    if (!flag_of(res, 2))
+        return err_set(
+            err, ERR_PG_PERMISSION,
+            "role \"%s\" may not replicate: alter role ... replication (on RDS: grant rds_replication)",
+            PQgetvalue(res, 0, 3));
+    if (!flag_of(res, 4))
+        return err_set(err, ERR_PG_TRANSIENT, "all %s walsenders are in use: raise max_wal_senders",
+                       PQgetvalue(res, 0, 5));
+    if (slot_is_made && !flag_of(res, 6))
+        return err_set(err, ERR_PG_CONFIG,
+                       "all %s replication slots are in use: raise max_replication_slots, or drop one",
+                       PQgetvalue(res, 0, 7));
+    return RC_OK;
+}
+
+enum rc pg_publication_exists(PGconn *conn, const char *publication, bool *ret_exists, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    TRY(ask(conn, SQL_PUBLICATION, publication, &res, "read the publication", err));
+    *ret_exists = PQntuples(res) == 1;
+    return RC_OK;
+}
+
+/* "weird ""name""" */
+static void put_identifier(struct buf *out, const char *name)
+{
+    buf_put_u8(out, '"');
+    for (; *name != '\0'; name++) {
+        if (*name == '"')
+            buf_put_u8(out, '"');
+        buf_put_u8(out, (uint8_t)*name);
+    }
+    buf_put_u8(out, '"');
+}
+
+enum rc pg_publication_create(PGconn *conn, const char *publication, const struct pg_table *tables, size_t n,
+                              struct err *err)
+{
+    SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
+    buf_put_str(&sql, "create publication ");
+    put_identifier(&sql, publication);
+    for (size_t i = 0; i < n; i++) {
+        buf_put_str(&sql, i == 0 ? " for table " : ", ");
+        buf_put_str(&sql, tables[i].kind == 'r' ? "only " : "");
+        put_identifier(&sql, tables[i].schema);
+        buf_put_u8(&sql, '.');
+        put_identifier(&sql, tables[i].name);
+    }
+    buf_put_str(&sql, " with (publish_via_partition_root = true)");
+    SCOPED(PQclear) PGresult *res = PQexec(conn, buf_cstr(&sql));
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        return err_pg(err, PG_ROLE_SOURCE, conn, res, "could not create publication \"%s\"", publication);
+    return RC_OK;
+}
+
+enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, struct err *err)
+{
+    struct pg_slot slot = {0};
+    SCOPED(PQclear) PGresult *res = NULL;
+    TRY(ask(conn, SQL_SLOT, name, &res, "read the replication slot", err));
+    if (PQntuples(res) == 1) {
+        slot.exists = true;
+        slot.is_ours_by_kind = flag_of(res, 0);
+        slot.is_lost = flag_of(res, 1);
+        if (!PQgetisnull(res, 0, 2))
+            TRY(lsn_parse(PQgetvalue(res, 0, 2), &slot.confirmed, err));
+        slot.active_pid = atoi(PQgetvalue(res, 0, 3));
+        copy_text(slot.application_name, sizeof(slot.application_name), res, 4);
+        copy_text(slot.client, sizeof(slot.client), res, 5);
+    }
+    *ret_slot = slot;
+    return RC_OK;
+}
+
+enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_state *ledger, const char *name,
+                      struct err *err)
+{
+    char reached[LSN_TEXT_BYTES], confirmed[LSN_TEXT_BYTES];
+    lsn_format(ledger->end_lsn, reached);
+    if (slot->exists && !slot->is_ours_by_kind)
+        return err_set(err, ERR_PG_SLOT_FOREIGN,
+                       "replication slot \"%s\" is not one of pgoutput in this database", name);
+    if (ledger->snapshot == PG_SNAPSHOT_NONE && slot->exists)
+        return err_set(err, ERR_PG_SLOT_FOREIGN,
+                       "replication slot \"%s\" exists, but the ledger knows nothing of this source", name);
+    if (ledger->snapshot != PG_SNAPSHOT_DONE)
+        return RC_OK;
+    if (!slot->exists)
+        return err_set(
+            err, ERR_PG_SLOT_MISSING,
+            "replication slot \"%s\" does not exist: the ledger has everything up to %s, changes since then "
+            "are in no slot",
+            name, reached);
+    if (slot->is_lost)
+        return err_set(
+            err, ERR_PG_SLOT_LOST,
+            "replication slot \"%s\" is lost (max_slot_wal_keep_size): the ledger has everything up to %s",
+            name, reached);
+    if (slot->confirmed == 0)
+        return err_set(
+            err, ERR_PG_SLOT_LOST,
+            "replication slot \"%s\" was never confirmed, although the ledger has everything up to %s: "
+            "somebody made it anew",
+            name, reached);
+    if (slot->confirmed > ledger->end_lsn)
+        return err_set(
+            err, ERR_PG_SLOT_LOST,
+            "replication slot \"%s\" is confirmed up to %s, but the ledger ends at %s: somebody moved it, or "
+            "made it anew",
+            name, lsn_format(slot->confirmed, confirmed), reached);
+    return RC_OK;
+}
+
+static enum rc terminate(PGconn *conn, int pid, struct err *err)
+{
+    char text[16];
+    SCOPED(PQclear) PGresult *res = NULL;
+    snprintf(text, sizeof(text), "%d", pid);
+    return ask(conn, SQL_TERMINATE, text, &res, "end the older walsender", err);
+}
+
+enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_name, struct err *err)
+{
+    struct retry retry = retry_of(20, 2000);
+    struct pg_slot slot;
+    for (int attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
+        TRY(pg_slot_read(conn, name, &slot, err));
+        if (slot.active_pid == 0)
+            return RC_OK;
+        if (strcmp(slot.application_name, application_name) != 0)
+            break;
+        TRY(terminate(conn, slot.active_pid, err));
+        if (!stop_wait_ms(retry_next_ms(&retry)))
+            return RC_AGAIN;
+    }
+    return err_set(err, ERR_PG_SLOT_ACTIVE, "replication slot \"%s\" is read by process %d (\"%s\", from %s)",
+                   name, slot.active_pid, slot.application_name, slot.client);
+}
+
+enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    return ask(conn, SQL_DROP_SLOT, name, &res, "drop the replication slot", err);
+}
+
+/* Waits for a result, or for a stop: then the command is cancelled. */
+static enum rc await_result(PGconn *conn, struct err *err)
+{
+    while (PQisBusy(conn)) {
+        struct pollfd fds[] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = stop_fd(), .events = POLLIN}};
+        poll(fds, ARRAY_LEN(fds), -1);
+        if (stop_requested()) {
+            char reason[256];
+            PGcancel *cancel = PQgetCancel(conn);
+            if (cancel != NULL)
+                PQcancel(cancel, reason, sizeof(reason));
+            PQfreeCancel(cancel);
+            return RC_AGAIN;
+        }
+        if (PQconsumeInput(conn) == 0)
+            return err_pg(err, PG_ROLE_SOURCE, conn, NULL, "could not create the replication slot");
+    }
+    return RC_OK;
+}
+
+enum rc pg_slot_create(PGconn *replication, const char *name, uint64_t *ret_consistent_point,
+                       char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err)
+{
+    SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
+    buf_put_str(&sql, "CREATE_REPLICATION_SLOT ");
+    put_identifier(&sql, name);
+    buf_put_str(&sql, " LOGICAL pgoutput EXPORT_SNAPSHOT");
+    if (PQsendQuery(replication, buf_cstr(&sql)) == 0)
+        return err_pg(err, PG_ROLE_SOURCE, replication, NULL, "could not create replication slot \"%s\"",
+                      name);
+    TRY(await_result(replication, err));
+    SCOPED(PQclear) PGresult *res = PQgetResult(replication);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1)
+        return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not create replication slot \"%s\"",
+                      name);
+    TRY(lsn_parse(PQgetvalue(res, 0, 1), ret_consistent_point, err));
+    snprintf(ret_snapshot, PG_SNAPSHOT_NAME_BYTES, "%s", PQgetvalue(res, 0, 2));
+    PGresult *end = PQgetResult(replication);
+    PQclear(end);
+    return RC_OK;
+}

@@ -1,0 +1,42 @@
+/* The replication stream of one slot: START_REPLICATION, receiving, feedback.
+ * https://www.postgresql.org/docs/current/protocol-replication.html
+ *
+ * Without TLS the bytes are read from the socket itself into one large buffer; with it through libpq. The
+ * walsender sends every message by itself while the socket is writable, so a reader that wakes for each
+ * message makes both sides pay: while data flows, the reader lets it gather for a moment before it reads
+ * again, and it waits in poll() only when the stream is quiet. */
+#ifndef LEAT_CAPTURE_PG_STREAM_H
+#define LEAT_CAPTURE_PG_STREAM_H
+
+#include "base/slice.h"
+#include "base/wrap/pg.h"
+
+struct pg_stream;
+
+/* Takes the replication connection over, also on failure. max_message_bytes bounds what one row may have. */
+MUST_CHECK enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publication,
+                                   uint64_t start_lsn, size_t max_message_bytes,
+                                   struct pg_stream **ret_stream, struct err *err);
+void pg_stream_free(struct pg_stream *stream);
+
+/* The next pgoutput message, valid until the next call. RC_AGAIN: the socket is dry. Keepalives are taken in
+ * here and answered when the server asks. */
+MUST_CHECK enum rc pg_stream_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn,
+                                  struct err *err);
+/* After RC_AGAIN: waits for data, for other_fd, for a stop, for a due feedback, or for the time to pass. */
+MUST_CHECK enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *err);
+
+/* How far the server may forget. Never moves back. Sent soon; at once with pg_stream_flush. */
+void pg_stream_confirm(struct pg_stream *stream, uint64_t lsn);
+/* Sends feedback when it is due: asked for, advanced, or five seconds old. Cheap. */
+MUST_CHECK enum rc pg_stream_tend(struct pg_stream *stream, struct err *err);
+MUST_CHECK enum rc pg_stream_flush(struct pg_stream *stream, struct err *err);
+
+/* Where the server has read its log to, by its last keepalive: everything committed before has been received.
+ */
+uint64_t pg_stream_wal_end(const struct pg_stream *stream);
+/* The server asked to be answered since the last call: it waits for us (it may want to shut down). */
+bool pg_stream_take_asked(struct pg_stream *stream);
+uint64_t pg_stream_confirmed(const struct pg_stream *stream);
+
+#endif
