@@ -50,6 +50,7 @@ void plans_free(struct plans *plans)
     for (size_t i = 0; i < plans->n_keys; i++) {
         key_plan_free(plans->keys[i]->plan);
         free(plans->keys[i]->values);
+        free(plans->keys[i]->moved);
         free(plans->keys[i]);
     }
     free(plans->values);
@@ -100,7 +101,8 @@ enum rc plans_key(struct plans *plans, uint32_t id, struct record_key_plan **ret
         return err_wrap(err, "schema id %u", id);
     const struct table_shape *shape = key_plan_shape(plan);
     struct record_key_plan *key = must(calloc(1, sizeof(*key)));
-    *key = (struct record_key_plan){id, plan, shape, values_new(shape->n_columns)};
+    *key = (struct record_key_plan){id, plan, shape, values_new(shape->n_columns),
+                                    values_new(shape->n_columns)};
     plans->keys = must(realloc(plans->keys, (plans->n_keys + 1) * sizeof(struct record_key_plan *)));
     plans->keys[plans->n_keys++] = key;
     *ret_plan = key;

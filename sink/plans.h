@@ -25,7 +25,7 @@ struct record_key_plan {
     uint32_t id;
     struct key_plan *plan;
     const struct table_shape *shape;
-    struct avro_value *values;
+    struct avro_value *values, *moved; /* `moved`: for the key that a row had before */
 };
 
 /* RC_RETRY while the registry is away. */
