@@ -204,12 +204,17 @@ def test_error_on_nondeterministic_update(db):
     db.run("CREATE TABLE s (id int, v varchar(9))")
     db.run("INSERT INTO t VALUES (1, 'a')")
     db.run("INSERT INTO s VALUES (1, 'x'), (1, 'y')")
-    update = "UPDATE t SET v = s.v FROM s WHERE t.id = s.id"
-    db.run(update)
+    qualified = f'"{db.schema}"."t"'
+    updates = ("UPDATE t SET v = s.v FROM s WHERE t.id = s.id", "UPDATE t AS q SET v = s.v FROM s WHERE q.id = s.id",
+               f'UPDATE {qualified} SET "v" = "s"."v" FROM "s" WHERE {qualified}."id" = "s"."id"')
+    db.run(updates[0])
     db.run("SET error_on_nondeterministic_update TO true")
-    assert db.error(update)[0] == "XX000"
+    for update in updates:
+        assert db.error(update) == ("XX000", "Found multiple matches to update the same tuple.")
+        assert db.error(update, []) == ("XX000", "Found multiple matches to update the same tuple.")
     db.run("DELETE FROM s WHERE v = 'y'")
-    assert db.run(update) == "UPDATE 1"
+    for update in updates:
+        assert db.run(update) == "UPDATE 1"
 
 
 def test_ddl_rolls_back(db):

@@ -193,11 +193,11 @@ def update(tokens, sql, context, prefix=()):
 def _update_check(target, alias, tail, where, scans, sql, context):
     edits = [edit for scan in scans for edit in scan.edits]
     name = relation_text(*target, context)
-    label = quote(alias) if alias else (quote(context.names.upstream(target[1])))
+    label, named = (quote(alias), f"{name} AS {quote(alias)}") if alias else (name, name)
     sources = apply_edits(sql, tail[1].start, tail[-1].end, edits)
     condition = apply_edits(sql, where[0].start, where[-1].end, edits) if where else ""
     return (f"SELECT {SCHEMA}.fail_when(count(*) > 0, 'XX000', 'Found multiple matches to update the same tuple.') "
-            f"FROM (SELECT 1 FROM {name} AS {label}, {sources} {condition} "
+            f"FROM (SELECT 1 FROM {named}, {sources} {condition} "
             f"GROUP BY {label}.ctid HAVING count(*) > 1 LIMIT 1) AS matches")
 
 
