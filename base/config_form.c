@@ -43,20 +43,26 @@ static bool is_pg_name(const char *text)
     return strlen(text) <= PG_NAME_MAX_CHARS;
 }
 
-static bool is_host_port(const char *text, size_t len, int64_t min_port)
+static bool is_port(const char *text, size_t len, int64_t min_port)
 {
     enum { MAX_PORT_DIGITS = 5, MAX_PORT = 65535 };
+    char digits[MAX_PORT_DIGITS + 1] = "";
+    if (len > MAX_PORT_DIGITS)
+        return false;
+    memcpy(digits, text, len);
+    int64_t port;
+    return config_value_int(digits, &port) && port >= min_port && port <= MAX_PORT;
+}
+
+/* An IPv6 address stands in brackets, or its end could not be told from the port. */
+static bool is_host_port(const char *text, size_t len, int64_t min_port)
+{
     const char *colon = memrchr(text, ':', len);
     if (colon == NULL || colon == text || memchr(text, ' ', len) != NULL || memchr(text, '/', len) != NULL)
         return false;
-    char digits[MAX_PORT_DIGITS + 1] = "";
-    size_t n_digits = len - (size_t)(colon + 1 - text);
-    if (n_digits > MAX_PORT_DIGITS)
+    if (memchr(text, ':', (size_t)(colon - text)) != NULL && (*text != '[' || colon[-1] != ']'))
         return false;
-    memcpy(digits, colon + 1, n_digits);
-    int64_t port;
-    bool bare_ipv6 = memchr(text, ':', (size_t)(colon - text)) != NULL && *text != '[';
-    return !bare_ipv6 && config_value_int(digits, &port) && port >= min_port && port <= MAX_PORT;
+    return is_port(colon + 1, len - (size_t)(colon + 1 - text), min_port);
 }
 
 static bool is_broker_list(const char *text)
@@ -77,7 +83,7 @@ static bool is_broker_list(const char *text)
 
 static bool is_listen(const char *text)
 {
-    return is_host_port(text, strlen(text), 0);
+    return *text == ':' ? is_port(text + 1, strlen(text + 1), 0) : is_host_port(text, strlen(text), 0);
 }
 
 /* Credentials in an address would stand in every message that names it. */
@@ -141,7 +147,7 @@ static const struct config_form forms[] = {
     {SECTION_KAFKA, "brokers", is_broker_list, "must be host:port[,host:port...]"},
     {SECTION_REGISTRY, "url", is_http_url,
      "must be http://... or https://..., without user, password or query in it"},
-    {SECTION_HTTP, "listen", is_listen, "must be host:port, such as 127.0.0.1:9102 or [::]:9102"},
+    {SECTION_HTTP, "listen", is_listen, "must be host:port, such as 127.0.0.1:9102, [::]:9102 or :9102"},
     {SECTION_SOURCE, "name", is_name, "must be 1 to 40 of a-z 0-9 _"},
     {SECTION_POSTGRESQL, "slot", is_slot, "must be 1 to 63 of a-z 0-9 _"},
     {SECTION_POSTGRESQL, "publication", is_pg_name, "must have at most 63 characters"},

@@ -200,7 +200,7 @@ enum rc config_value_expand(const char *raw, struct arena *arena, const char **r
     struct buf out = arena_open(arena);
     enum rc rc = RC_OK;
     while (*raw != '\0' && rc == RC_OK) {
-        const char *value;
+        const char *value = "";
         if (strncmp(raw, "$${", 3) == 0) {
             buf_put_str(&out, "${");
             raw += 3;

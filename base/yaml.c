@@ -130,7 +130,7 @@ static enum rc read_map(struct yaml_reader *reader, unsigned depth, struct yaml_
         TRY(next_event(reader, &key_event, err));
         if (key_event.type == YAML_MAPPING_END_EVENT)
             return RC_OK;
-        const char *key;
+        const char *key = NULL;
         TRY(read_key(reader, map, &key_event, &key, err));
         TRY(next_event(reader, &value_event, err));
         struct yaml_node *value;

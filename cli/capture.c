@@ -1,0 +1,31 @@
+#include "capture/capture_worker.h"
+#include "command.h"
+#include "worker.h"
+
+static enum rc begin(const struct cli_args *args, const struct config *config,
+                     const struct config_source **ret_source, struct worker **ret_worker, struct err *err)
+{
+    char name[64];
+    TRY(config_find_source(config, args->operand, ret_source, err));
+    snprintf(name, sizeof(name), "capture %s", (*ret_source)->name);
+    return worker_begin(args, config, name, ret_worker, err);
+}
+
+int command_capture(const struct cli_args *args)
+{
+    struct config *config;
+    const struct config_source *source;
+    struct worker *worker;
+    struct err err = {0};
+    if (cli_load_config(args, &config, &err) != RC_OK)
+        return cli_fail(&err);
+    int exit_code;
+    if (begin(args, config, &source, &worker, &err) != RC_OK) {
+        exit_code = cli_fail(&err);
+    } else {
+        enum rc rc = capture_run(config, source, &err);
+        exit_code = worker_end(worker, rc, &err);
+    }
+    config_free(config);
+    return exit_code;
+}
