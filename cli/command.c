@@ -12,7 +12,7 @@
 
 // clang-format off
 const struct cli_option cli_options[OPTION_COUNT] = {
-    [OPTION_CONFIG]          = {"config", "FILE", MEMBER(config), "the configuration; LEAT_CONFIG when absent"},
+    [OPTION_CONFIG]          = {"config", "FILE", MEMBER(config), "the configuration; when absent: LEAT_CONFIG_YAML (its text), LEAT_CONFIG (its path)"},
     [OPTION_LOG_LEVEL]       = {"log-level", "LEVEL", MEMBER(log_level), "debug, info, warn or error, instead of the configuration's"},
     [OPTION_HTTP]            = {"http", "LISTEN", MEMBER(http), "host:port for metrics and probes, instead of http.listen; \"\": none"},
     [OPTION_SOURCE]          = {"source", "NAME", MEMBER(source), "name of a source in the configuration"},
@@ -316,10 +316,15 @@ void cli_put_program_help(FILE *out)
 
 enum rc cli_load_config(const struct cli_args *args, struct config **ret_config, struct err *err)
 {
-    const char *path = args->config != NULL ? args->config : getenv("LEAT_CONFIG");
-    if (path == NULL || *path == '\0')
-        return err_set(err, ERR_CONFIG_READ, "no configuration file was named");
-    return config_load(path, ret_config, err);
+    static const char text_variable[] = "LEAT_CONFIG_YAML";
+    const char *text = getenv(text_variable), *path = getenv("LEAT_CONFIG");
+    if (args->config != NULL)
+        return config_load(args->config, ret_config, err);
+    if (text != NULL && *text != '\0')
+        return config_parse(text, strlen(text), text_variable, ret_config, err);
+    if (path != NULL && *path != '\0')
+        return config_load(path, ret_config, err);
+    return err_set(err, ERR_CONFIG_READ, "no configuration was given");
 }
 
 int cli_fail(const struct err *err)

@@ -64,7 +64,8 @@ void cli_put_usage(const struct cli_command *command, FILE *out);
 void cli_put_command_help(const struct cli_command *command, FILE *out);
 void cli_put_program_help(FILE *out);
 
-/* --config, else LEAT_CONFIG. */
+/* --config; else the text in LEAT_CONFIG_YAML, for containers without a volume; else the file that
+ * LEAT_CONFIG names. */
 MUST_CHECK enum rc cli_load_config(const struct cli_args *args, struct config **ret_config, struct err *err);
 /* "leat: <message>" and "hint: ..." on stderr; answers the exit code. */
 int cli_fail(const struct err *err);
