@@ -4,7 +4,10 @@
 
 #include "test.h"
 
+/* avro-c and event.h both have a struct avro_value */
+#define avro_value avro_c_value
 #include <avro.h>
+#undef avro_value
 
 #include "base/buf.h"
 

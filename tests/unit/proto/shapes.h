@@ -1,4 +1,4 @@
-/* Tables that the tests of events share. */
+/* Tables that the tests of events and their fuzz target share. */
 #ifndef LEAT_TEST_SHAPES_H
 #define LEAT_TEST_SHAPES_H
 
@@ -53,5 +53,33 @@ static struct column all_columns[] = {
 static const uint16_t all_key[] = {6, 20};
 static const struct table_shape all_shape = {"bank.public.all_types", all_columns,
                                              sizeof(all_columns) / sizeof(all_columns[0]), all_key, 2};
+
+/* An envelope that no Debezium writes but that is one all the same: fields in another order, null behind the
+ * value, units of other schema names, and between them everything that Avro knows, to be skipped. */
+// clang-format off
+static const char odd_schema[] =
+    "{\"type\":\"record\",\"name\":\"Envelope\",\"namespace\":\"odd.ns\",\"fields\":["
+    "{\"name\":\"f_fixed\",\"type\":{\"type\":\"fixed\",\"name\":\"F3\",\"size\":3}},"
+    "{\"name\":\"op\",\"type\":[\"string\",\"null\"]},"
+    "{\"name\":\"f_array\",\"type\":{\"type\":\"array\",\"items\":[\"null\",\"string\",\"double\",{\"type\":\"array\",\"items\":\"int\"}]}},"
+    "{\"name\":\"after\",\"type\":[{\"type\":\"record\",\"name\":\"Row\",\"fields\":["
+        "{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"Kind\",\"symbols\":[\"RED\",\"GREEN\"]}},"
+        "{\"name\":\"hash\",\"type\":[\"F3\",\"null\"]},"
+        "{\"name\":\"price\",\"type\":{\"type\":\"fixed\",\"name\":\"D4\",\"size\":4,\"logicalType\":\"decimal\",\"precision\":9,\"scale\":3}},"
+        "{\"name\":\"rate\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"VariableScaleDecimal\",\"namespace\":\"io.debezium.data\",\"fields\":["
+            "{\"name\":\"value\",\"type\":\"bytes\"},{\"name\":\"scale\",\"type\":\"int\"}]}]},"
+        "{\"name\":\"opens\",\"type\":{\"type\":\"int\",\"connect.name\":\"io.debezium.time.Time\"}},"
+        "{\"name\":\"seen\",\"type\":[{\"type\":\"long\",\"connect.name\":\"io.debezium.time.NanoTimestamp\"},\"null\"]},"
+        "{\"name\":\"tiny\",\"type\":{\"type\":\"int\",\"connect.type\":\"int8\"}}"
+    "]},\"null\"]},"
+    "{\"name\":\"f_map\",\"type\":{\"type\":\"map\",\"values\":{\"type\":\"map\",\"values\":\"bytes\"}}},"
+    "{\"name\":\"f_nulls\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"Nothing\",\"fields\":[{\"name\":\"n\",\"type\":\"null\"}]}}},"
+    "{\"name\":\"source\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"Source\",\"fields\":["
+        "{\"name\":\"f_float\",\"type\":\"float\"},{\"name\":\"f_kind\",\"type\":\"Kind\"},"
+        "{\"name\":\"ts_ms\",\"type\":[\"null\",\"long\"]},{\"name\":\"f_bool\",\"type\":\"boolean\"}]}]},"
+    "{\"name\":\"f_list\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"List\",\"fields\":["
+        "{\"name\":\"n\",\"type\":\"int\"},{\"name\":\"next\",\"type\":[\"null\",\"List\"]}]}]},"
+    "{\"name\":\"before\",\"type\":[\"null\",\"Row\"]}]}";
+// clang-format on
 
 #endif
