@@ -1,0 +1,81 @@
+/* One session of a PostgreSQL source: what its parts share. The opening is in pg_source.c, the first copy in
+ * copying.c, the stream in streaming.c. */
+#ifndef LEAT_CAPTURE_PG_SESSION_H
+#define LEAT_CAPTURE_PG_SESSION_H
+
+#include "capture/pg/emit.h"
+#include "capture/pg/relation.h"
+#include "capture/pg/slot.h"
+#include "capture/pg/snapshot.h"
+#include "capture/pg/state.h"
+#include "capture/pg/stream.h"
+#include "capture/source.h"
+
+/* confirm of the marks before there is a position: no log position is this small. */
+enum { PG_CONFIRM_ANNOUNCED = 1 };
+
+enum pg_phase {
+    PG_PHASE_ANNOUNCE, /* the ledger has to know of the slot before it is made */
+    PG_PHASE_PREPARE,  /* announced: make the slot, join its snapshot */
+    PG_PHASE_COPY,
+    PG_PHASE_STREAM,
+};
+
+struct source {
+    struct source_context context;
+    const struct config_postgresql *config;
+    char application_name[PG_NAME_BYTES];
+    enum pg_phase phase;
+    PGconn *conn;        /* questions */
+    PGconn *replication; /* until the stream takes it over */
+
+    struct pg_state state; /* as of the last mark; the ledger's at first */
+    struct position pos;   /* of the last event that was marked, or is in the batch */
+    int64_t commit_time_us;
+    uint64_t handed_confirm; /* of the last mark */
+    int64_t marked_mono_us;  /* when that was */
+
+    struct arena *tables_arena;
+    struct pg_table *tables;
+    size_t n_tables;
+    struct pg_relcache *relcache;
+    struct arena *facts_arena; /* while a relation is compiled */
+    struct pgoutput_msg *msg;
+    struct pg_emitter emitter;
+
+    /* first copy */
+    struct pg_snapshot *snapshot;
+    size_t next_table;
+    bool copying;               /* table next_table is under way */
+    struct pg_relation *copied; /* the table under way */
+
+    /* stream */
+    struct pg_stream *stream;
+    bool in_transaction, skips_transaction;
+    struct slice pending; /* a message that has no room in the batch before; ptr NULL: none */
+    uint64_t pending_lsn;
+    unsigned since_look; /* messages since clocks and queue were looked at */
+};
+
+/* Compiles what was announced, from the catalog as `conn` sees it; topic and schemas for a captured one. */
+MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
+                                            const struct pgoutput_relation *announced,
+                                            struct pg_relation **ret_relation, struct err *err);
+/* After RC_AGAIN of pg_emit_*: the column that held an unexpected null becomes optional, in a new schema
+ * version. */
+MUST_CHECK enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err);
+/* The mark of the batch's end from source->state, pos and commit_time_us. */
+MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind,
+                                   bool cut, uint64_t confirm, struct err *err);
+/* The publishing stage ended although the last mark was not committed. */
+MUST_CHECK enum rc pg_session_check_publisher(const struct source *source, struct err *err);
+/* Room for n more records, and below the batch's size. */
+bool pg_session_has_room(const struct batch *batch, size_t n);
+
+MUST_CHECK enum rc pg_copying_fill(struct source *source, struct batch *batch, struct err *err);
+MUST_CHECK enum rc pg_streaming_start(struct source *source, struct err *err);
+MUST_CHECK enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err *err);
+/* Confirms what was committed; feedback when it is due. */
+MUST_CHECK enum rc pg_streaming_tend(struct source *source, struct err *err);
+
+#endif
