@@ -1,4 +1,5 @@
-/* Each statement as the server will receive it, held by tests/golden/. LEAT_GOLDEN_WRITE=1 writes the files anew. */
+/* Each statement as the server will receive it, held by tests/golden/. LEAT_GOLDEN_WRITE=1 writes the files
+ * anew. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -13,11 +14,14 @@ static struct column account_columns[] = {
     {.name = "at", .type = COLUMN_ZONED_TIMESTAMP},
 };
 static const uint16_t account_keys[] = {1, 0};
-static const struct table_shape accounts = {.topic = "bank.public.Accounts", .columns = account_columns, .n_columns = 5};
+static const struct table_shape accounts = {
+    .topic = "bank.public.Accounts", .columns = account_columns, .n_columns = 5};
 
-static struct column key_columns[] = {{.name = "a", .type = COLUMN_INT32}, {.name = "b", .type = COLUMN_UUID}};
+static struct column key_columns[] = {{.name = "a", .type = COLUMN_INT32},
+                                      {.name = "b", .type = COLUMN_UUID}};
 static const uint16_t all_keys[] = {0, 1};
-static const struct table_shape only_keys = {.topic = "bank.public.links", .columns = key_columns, .n_columns = 2};
+static const struct table_shape only_keys = {
+    .topic = "bank.public.links", .columns = key_columns, .n_columns = 2};
 
 static struct target *new_target(const struct table_shape *shape, const uint16_t *keys)
 {
@@ -58,7 +62,10 @@ static struct table_batch *partial_batch(const struct target *target)
     static const struct avro_value row[5] = {{0}, {0}, {.kind = AVRO_VALUE_NULL}, {0}, {0}};
     struct table_batch_budget budget = {1 << 20, 1 << 20, "/tmp"};
     struct table_batch *batch = table_batch_new(target, &budget);
-    struct change change = {.op = OP_UPDATE, .key = {(const uint8_t *)"k", 1}, .key_values = keys, .row = row,
+    struct change change = {.op = OP_UPDATE,
+                            .key = {(const uint8_t *)"k", 1},
+                            .key_values = keys,
+                            .row = row,
                             .unchanged = {unchanged, 1}};
     struct err err = {0};
     ASSERT_OK(table_batch_add(batch, &accounts, &change, &err), &err);
@@ -97,16 +104,23 @@ static void test_staging(void **state)
     sql_drop_stages(&sql, both, 2);
     check_golden("drop_stages", &sql);
 
-    struct sql_copy copy = {.bucket = "bucket", .manifest_key = "leat/wh/7/accounts/manifest.json", .null_marker = "@NULL@",
-                            .iam_role = "arn:aws:iam::123456789012:role/load", .region = "eu-west-1"};
+    struct sql_copy copy = {.bucket = "bucket",
+                            .manifest_key = "leat/wh/7/accounts/manifest.json",
+                            .null_marker = "@NULL@",
+                            .iam_role = "arn:aws:iam::123456789012:role/load",
+                            .region = "eu-west-1"};
     sql_copy(&sql, target, &copy);
     check_golden("copy_role", &sql);
     copy.iam_role = "default";
     copy.with_partial = true;
     sql_copy(&sql, target, &copy);
     check_golden("copy_default_role_partial", &sql);
-    copy = (struct sql_copy){.bucket = "bucket", .manifest_key = "m'\\n", .null_marker = "@NULL1@",
-                             .access_key_id = "AKIDEXAMPLE", .secret_access_key = "wJalr/XUtn+EXAMPLE=", .session_token = "token"};
+    copy = (struct sql_copy){.bucket = "bucket",
+                             .manifest_key = "m'\\n",
+                             .null_marker = "@NULL1@",
+                             .access_key_id = "AKIDEXAMPLE",
+                             .secret_access_key = "wJalr/XUtn+EXAMPLE=",
+                             .session_token = "token"};
     sql_copy(&sql, target, &copy);
     check_golden("copy_keys_endpoint", &sql);
     copy.session_token = NULL;
@@ -193,8 +207,11 @@ static void test_the_widest_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ddl),      cmocka_unit_test(test_staging),          cmocka_unit_test(test_applying),
-        cmocka_unit_test(test_progress), cmocka_unit_test(test_the_widest_table),
+        cmocka_unit_test(test_ddl),
+        cmocka_unit_test(test_staging),
+        cmocka_unit_test(test_applying),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_the_widest_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 #include "test.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <zstd.h>
 
@@ -106,12 +108,14 @@ static struct buf loaded_csv(const struct memory *memory, const char *manifest_k
     struct buf copy = buf_new(1 << 24);
     buf_put_slice(&copy, buf_slice(&manifest->bytes));
     size_t n_parts = 0;
-    for (const char *at = strstr(buf_cstr(&copy), "s3://bucket/"); at != NULL; at = strstr(at, "s3://bucket/")) {
+    for (const char *at = strstr(buf_cstr(&copy), "s3://bucket/"); at != NULL;
+         at = strstr(at, "s3://bucket/")) {
         char key[256];
         unsigned long long bytes = 0;
         at += strlen("s3://bucket/");
         snprintf(key, sizeof(key), "%.*s", (int)strcspn(at, "\""), at);
-        assert_int_equal(1, sscanf(at + strlen(key), "\",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}", &bytes));
+        assert_int_equal(
+            1, sscanf(at + strlen(key), "\",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}", &bytes));
         const struct object *part = object_of(memory, key);
         assert_non_null(part);
         CHECK_EQ(part->bytes.len, bytes, "the manifest tells each part's length");
@@ -144,7 +148,8 @@ static struct column columns[] = {
     {.name = "doc", .type = COLUMN_STRING, .optional = true},
 };
 static const uint16_t keys[] = {COL_ID};
-static const struct table_shape shape = {.topic = "bank.public.Rows", .columns = columns, .n_columns = N_COLUMNS};
+static const struct table_shape shape = {
+    .topic = "bank.public.Rows", .columns = columns, .n_columns = N_COLUMNS};
 
 static struct target *new_target(void)
 {
@@ -188,8 +193,8 @@ struct event_storage {
     struct avro_value key_values[1], from_values[1], row[N_COLUMNS];
 };
 
-static struct change change_of(struct event_storage *s, enum envelope_op op, int64_t id, const struct cell *cells,
-                               uint8_t unchanged, int64_t moved_from, uint64_t pos)
+static struct change change_of(struct event_storage *s, enum envelope_op op, int64_t id,
+                               const struct cell *cells, uint8_t unchanged, int64_t moved_from, uint64_t pos)
 {
     memcpy(s->key, &id, 8);
     memcpy(s->from, &moved_from, 8);
@@ -201,7 +206,8 @@ static struct change change_of(struct event_storage *s, enum envelope_op op, int
     /* A placeholder stands where a value did not travel; whoever reads it is found out. */
     for (size_t i = 0; i < N_COLUMNS; i++)
         if ((unchanged >> i & 1) != 0)
-            s->row[i] = (struct avro_value){.kind = AVRO_VALUE_BYTES, .bytes = slice_of_str("__placeholder__")};
+            s->row[i] = (struct avro_value){.kind = AVRO_VALUE_BYTES,
+                                            .bytes = slice_of_str("__placeholder__")};
     return (struct change){
         .op = op,
         .key = slice_of(s->key, 8),
@@ -230,8 +236,14 @@ struct step {
     enum rc want;
 };
 
-#define DELETED(id) {OP_DELETE, id, NULL, NULL, 0, RC_OK}
-#define TRUNCATED   {OP_TRUNCATE, 0, NULL, NULL, 0, RC_OK}
+#define DELETED(id)                                                                                          \
+    {                                                                                                        \
+        OP_DELETE, id, NULL, NULL, 0, RC_OK                                                                  \
+    }
+#define TRUNCATED                                                                                            \
+    {                                                                                                        \
+        OP_TRUNCATE, 0, NULL, NULL, 0, RC_OK                                                                 \
+    }
 
 static const struct {
     const char *behaviour;
@@ -240,44 +252,88 @@ static const struct {
 } net_effects[] = {
     {"an insert is an upsert", {{OP_CREATE, 1, "a", "d", 0, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
     {"a snapshot row is an upsert", {{OP_READ, 1, "a", "d", 0, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
-    {"the last image wins", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "e", 0, RC_OK}}, "1,7,\"b\",\"e\",u\n"},
+    {"the last image wins",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "e", 0, RC_OK}},
+     "1,7,\"b\",\"e\",u\n"},
     {"a delete is staged with its key alone", {DELETED(1)}, "1,@NULL@,@NULL@,@NULL@,d\n"},
-    {"a row made and deleted in the batch is still deleted", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, DELETED(1)}, "1,@NULL@,@NULL@,@NULL@,d\n"},
-    {"delete and insert is an upsert", {DELETED(1), {OP_CREATE, 1, "a", "d", 0, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
-    {"a key change deletes the old key", {{OP_CREATE, 2, "a", "d", 1, RC_OK}}, "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
-    {"also when its delete came as an event", {DELETED(1), {OP_CREATE, 2, "a", "d", 1, RC_OK}}, "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
-    {"two keys that change places", {{OP_CREATE, 9, "a", "d", 1, RC_OK}, {OP_CREATE, 1, "b", "e", 2, RC_OK}, {OP_CREATE, 2, "a", "d", 9, RC_OK}},
+    {"a row made and deleted in the batch is still deleted",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, DELETED(1)},
+     "1,@NULL@,@NULL@,@NULL@,d\n"},
+    {"delete and insert is an upsert",
+     {DELETED(1), {OP_CREATE, 1, "a", "d", 0, RC_OK}},
+     "1,7,\"a\",\"d\",u\n"},
+    {"a key change deletes the old key",
+     {{OP_CREATE, 2, "a", "d", 1, RC_OK}},
+     "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
+    {"also when its delete came as an event",
+     {DELETED(1), {OP_CREATE, 2, "a", "d", 1, RC_OK}},
+     "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
+    {"two keys that change places",
+     {{OP_CREATE, 9, "a", "d", 1, RC_OK},
+      {OP_CREATE, 1, "b", "e", 2, RC_OK},
+      {OP_CREATE, 2, "a", "d", 9, RC_OK}},
      "1,7,\"b\",\"e\",u\n2,7,\"a\",\"d\",u\n9,@NULL@,@NULL@,@NULL@,d\n"},
     {"a key change to itself is none", {{OP_UPDATE, 1, "a", "d", 1, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
 
-    {"what did not travel comes from the earlier image", {{OP_CREATE, 1, "a", "d,\"x\"", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",\"d,\"\"x\"\"\",u\n"},
-    {"a NULL that did not travel stays NULL", {{OP_CREATE, 1, "a", "-", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",@NULL@,u\n"},
+    {"what did not travel comes from the earlier image",
+     {{OP_CREATE, 1, "a", "d,\"x\"", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}},
+     "1,7,\"b\",\"d,\"\"x\"\"\",u\n"},
+    {"a NULL that did not travel stays NULL",
+     {{OP_CREATE, 1, "a", "-", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}},
+     "1,7,\"b\",@NULL@,u\n"},
     {"or from the warehouse", {{OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",@NULL@,u,0001,1\n"},
-    {"rows beside a partial one say that they are whole", {{OP_UPDATE, 1, "b", "=", 0, RC_OK}, {OP_CREATE, 2, "a", "d", 0, RC_OK}, DELETED(3)},
+    {"rows beside a partial one say that they are whole",
+     {{OP_UPDATE, 1, "b", "=", 0, RC_OK}, {OP_CREATE, 2, "a", "d", 0, RC_OK}, DELETED(3)},
      "1,7,\"b\",@NULL@,u,0001,1\n2,7,\"a\",\"d\",u,@NULL@,@NULL@\n3,@NULL@,@NULL@,@NULL@,d,@NULL@,@NULL@\n"},
-    {"two partial images keep what neither has", {{OP_UPDATE, 1, "=", "=", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",@NULL@,u,0001,1\n"},
-    {"and take what one has", {{OP_UPDATE, 1, "=", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",\"d\",u\n"},
-    {"a whole image ends a partial one", {{OP_UPDATE, 1, "=", "=", 0, RC_OK}, {OP_UPDATE, 1, "b", "d", 0, RC_OK}}, "1,7,\"b\",\"d\",u\n"},
-    {"a partial key change takes from the old key's image", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_CREATE, 2, "b", "=", 1, RC_OK}},
+    {"two partial images keep what neither has",
+     {{OP_UPDATE, 1, "=", "=", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}},
+     "1,7,\"b\",@NULL@,u,0001,1\n"},
+    {"and take what one has",
+     {{OP_UPDATE, 1, "=", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}},
+     "1,7,\"b\",\"d\",u\n"},
+    {"a whole image ends a partial one",
+     {{OP_UPDATE, 1, "=", "=", 0, RC_OK}, {OP_UPDATE, 1, "b", "d", 0, RC_OK}},
+     "1,7,\"b\",\"d\",u\n"},
+    {"a partial key change takes from the old key's image",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_CREATE, 2, "b", "=", 1, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"b\",\"d\",u\n"},
-    {"also behind the delete that belongs to it", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_OK}},
+    {"also behind the delete that belongs to it",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"b\",\"d\",u\n"},
-    {"or from the old key's row in the warehouse", {DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_OK}},
+    {"or from the old key's row in the warehouse",
+     {DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d,@NULL@,@NULL@\n2,7,\"b\",@NULL@,u,0001,1\n"},
-    {"along a chain of key changes the first one counts", {{OP_CREATE, 2, "b", "=", 1, RC_OK}, {OP_CREATE, 3, "=", "=", 2, RC_OK}},
+    {"along a chain of key changes the first one counts",
+     {{OP_CREATE, 2, "b", "=", 1, RC_OK}, {OP_CREATE, 3, "=", "=", 2, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d,@NULL@,@NULL@\n2,@NULL@,@NULL@,@NULL@,d,@NULL@,@NULL@\n3,7,\"b\",@NULL@,u,0001,1\n"},
-    {"a key that comes back completes from itself", {{OP_CREATE, 2, "b", "=", 1, RC_OK}, {OP_CREATE, 1, "c", "=", 2, RC_OK}},
+    {"a key that comes back completes from itself",
+     {{OP_CREATE, 2, "b", "=", 1, RC_OK}, {OP_CREATE, 1, "c", "=", 2, RC_OK}},
      "1,7,\"c\",@NULL@,u,0001,1\n2,@NULL@,@NULL@,@NULL@,d,@NULL@,@NULL@\n"},
-    {"a partial image after a delete cannot be completed", {DELETED(1), {OP_UPDATE, 1, "b", "=", 0, RC_REJECT}}, "1,@NULL@,@NULL@,@NULL@,d\n"},
+    {"a partial image after a delete cannot be completed",
+     {DELETED(1), {OP_UPDATE, 1, "b", "=", 0, RC_REJECT}},
+     "1,@NULL@,@NULL@,@NULL@,d\n"},
     {"nor from an old key that was deleted for good",
-     {DELETED(1), DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_REJECT}}, "1,@NULL@,@NULL@,@NULL@,d\n"},
+     {DELETED(1), DELETED(1), {OP_CREATE, 2, "b", "=", 1, RC_REJECT}},
+     "1,@NULL@,@NULL@,@NULL@,d\n"},
 
-    {"a truncate forgets what came before", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, TRUNCATED, {OP_CREATE, 2, "b", "e", 0, RC_OK}}, "2,7,\"b\",\"e\",u\n"},
-    {"after a truncate nothing can be completed", {TRUNCATED, {OP_UPDATE, 1, "b", "=", 0, RC_REJECT}, {OP_CREATE, 2, "b", "=", 1, RC_REJECT}}, ""},
-    {"but from an image that came after it", {TRUNCATED, {OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}}, "1,7,\"b\",\"d\",u\n"},
-    {"a rejected change leaves the batch as it was", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "\xff", "e", 0, RC_REJECT}}, "1,7,\"a\",\"d\",u\n"},
-    {"a rejected key change too", {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_CREATE, 2, "\xff", "e", 1, RC_REJECT}}, "1,7,\"a\",\"d\",u\n"},
-    {"a value like the marker gets another marker", {{OP_CREATE, 1, "@NULL@", "-", 0, RC_OK}}, "1,7,\"@NULL@\",@NULL1@,u\n"},
+    {"a truncate forgets what came before",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, TRUNCATED, {OP_CREATE, 2, "b", "e", 0, RC_OK}},
+     "2,7,\"b\",\"e\",u\n"},
+    {"after a truncate nothing can be completed",
+     {TRUNCATED, {OP_UPDATE, 1, "b", "=", 0, RC_REJECT}, {OP_CREATE, 2, "b", "=", 1, RC_REJECT}},
+     ""},
+    {"but from an image that came after it",
+     {TRUNCATED, {OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "b", "=", 0, RC_OK}},
+     "1,7,\"b\",\"d\",u\n"},
+    {"a rejected change leaves the batch as it was",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_UPDATE, 1, "\xff", "e", 0, RC_REJECT}},
+     "1,7,\"a\",\"d\",u\n"},
+    {"a rejected key change too",
+     {{OP_CREATE, 1, "a", "d", 0, RC_OK}, {OP_CREATE, 2, "\xff", "e", 1, RC_REJECT}},
+     "1,7,\"a\",\"d\",u\n"},
+    {"a value like the marker gets another marker",
+     {{OP_CREATE, 1, "@NULL@", "-", 0, RC_OK}},
+     "1,7,\"@NULL@\",@NULL1@,u\n"},
 };
 
 static int compare_lines(const void *a, const void *b)
@@ -327,8 +383,8 @@ static void run_step(struct table_batch *batch, const struct step *step, uint64_
         unchanged |= 1 << COL_NOTE;
     if (has_row && strcmp(step->doc, "=") == 0)
         unchanged |= 1 << COL_DOC;
-    struct change change =
-        change_of(&storage, step->op, step->id, has_row ? cells : NULL, unchanged, step->moved_from == 0 ? -1 : step->moved_from, pos);
+    struct change change = change_of(&storage, step->op, step->id, has_row ? cells : NULL, unchanged,
+                                     step->moved_from == 0 ? -1 : step->moved_from, pos);
     enum rc rc = table_batch_add(batch, &shape, &change, &err);
     if (rc != step->want)
         fail_msg("%s: step %llu gives %s: %s", behaviour, (unsigned long long)pos, rc_name(rc), err.msg);
@@ -344,7 +400,8 @@ static void test_net_effects(void **state)
         const char *behaviour = net_effects[i].behaviour;
         memory_clear(&memory);
         struct table_batch *batch = table_batch_new(target, &budget);
-        for (size_t step = 0; step < ARRAY_LEN(net_effects[i].steps) && net_effects[i].steps[step].op != 0; step++)
+        for (size_t step = 0; step < ARRAY_LEN(net_effects[i].steps) && net_effects[i].steps[step].op != 0;
+             step++)
             run_step(batch, &net_effects[i].steps[step], step, behaviour);
         char manifest_key[1024] = "?";
         struct err err = {0};
@@ -374,8 +431,8 @@ static uint64_t random_below(uint64_t n)
     return (random_state >> 33) % n;
 }
 
-/* Two worlds: `source` is what the source database holds; `warehouse` what was there before the batch. The batch, applied
- * to the warehouse the way the transaction does it, must give the source. */
+/* Two worlds: `source` is what the source database holds; `warehouse` what was there before the batch. The
+ * batch, applied to the warehouse the way the transaction does it, must give the source. */
 struct world {
     bool exists;
     struct cell cells[N_COLUMNS];
@@ -417,7 +474,8 @@ static void random_change(struct world source[MODEL_KEYS], struct table_batch *b
         for (size_t c = 1; c < N_COLUMNS; c++)
             source[id].cells[c] = random_cell(c);
         source[id].exists = true;
-        struct change change = change_of(&s, random_below(2) ? OP_CREATE : OP_READ, (int64_t)id, source[id].cells, 0, -1, pos);
+        struct change change = change_of(&s, random_below(2) ? OP_CREATE : OP_READ, (int64_t)id,
+                                         source[id].cells, 0, -1, pos);
         add_checked(batch, &change);
         return;
     }
@@ -469,7 +527,8 @@ static struct cell parsed_cell(struct slice field, const char *marker)
 }
 
 /* One staged line into the model of the staging table; how many bytes it took. */
-static size_t parse_line(struct slice csv, const char *marker, bool with_keep, struct model_row *row, int64_t *ret_id)
+static size_t parse_line(struct slice csv, const char *marker, bool with_keep, struct model_row *row,
+                         int64_t *ret_id)
 {
     size_t end = 0;
     for (bool quoted = false; quoted || csv.ptr[end] != '\n'; end++)
@@ -483,7 +542,8 @@ static size_t parse_line(struct slice csv, const char *marker, bool with_keep, s
     row->pos = strtoull(pos.text, NULL, 16);
     row->deleted = slice_eq_str(csv_next_field(&rest), "d");
     if (with_keep) {
-        struct cell keep = parsed_cell(csv_next_field(&rest), marker), from = parsed_cell(csv_next_field(&rest), marker);
+        struct cell keep = parsed_cell(csv_next_field(&rest), marker),
+                    from = parsed_cell(csv_next_field(&rest), marker);
         row->partial = !keep.is_null;
         CHECK_EQ(keep.is_null, from.is_null, "a partial row says where it stands");
         for (size_t c = 0; row->partial && c < N_COLUMNS; c++)
@@ -494,8 +554,8 @@ static size_t parse_line(struct slice csv, const char *marker, bool with_keep, s
     return end + 1;
 }
 
-static void apply_like_the_transaction(struct world warehouse[MODEL_KEYS], struct table_batch *batch, const struct memory *memory,
-                                       const char *manifest_key)
+static void apply_like_the_transaction(struct world warehouse[MODEL_KEYS], struct table_batch *batch,
+                                       const struct memory *memory, const char *manifest_key)
 {
     static struct model_row stage[MODEL_KEYS];
     struct table_batch_stats stats;
@@ -507,7 +567,8 @@ static void apply_like_the_transaction(struct world warehouse[MODEL_KEYS], struc
         for (size_t at = 0; at < csv.len;) {
             struct model_row row;
             int64_t id;
-            at += parse_line(slice_of(csv.ptr + at, csv.len - at), table_batch_null_marker(batch), stats.partial > 0, &row, &id);
+            at += parse_line(slice_of(csv.ptr + at, csv.len - at), table_batch_null_marker(batch),
+                             stats.partial > 0, &row, &id);
             CHECK_EQ(false, stage[id].in_batch, "each key is staged once");
             stage[id] = row;
             n_upserts += !row.deleted;
@@ -540,12 +601,13 @@ static void check_worlds(const struct world *want, const struct world *got, uint
 {
     for (size_t i = 0; i < MODEL_KEYS; i++) {
         if (want[i].exists != got[i].exists)
-            fail_msg("seed %llu: row %zu %s", (unsigned long long)seed, i, want[i].exists ? "is missing" : "is too many");
+            fail_msg("seed %llu: row %zu %s", (unsigned long long)seed, i,
+                     want[i].exists ? "is missing" : "is too many");
         for (size_t c = 1; want[i].exists && c < N_COLUMNS; c++)
             if (want[i].cells[c].is_null != got[i].cells[c].is_null ||
                 (!want[i].cells[c].is_null && strcmp(want[i].cells[c].text, got[i].cells[c].text) != 0))
-                fail_msg("seed %llu: row %zu column %zu is \"%s\" instead of \"%s\"", (unsigned long long)seed, i, c,
-                         got[i].cells[c].text, want[i].cells[c].text);
+                fail_msg("seed %llu: row %zu column %zu is \"%s\" instead of \"%s\"",
+                         (unsigned long long)seed, i, c, got[i].cells[c].text, want[i].cells[c].text);
     }
 }
 
@@ -583,7 +645,8 @@ static void test_random_histories_give_the_source(void **state)
 
 /* ---- storing ---- */
 
-static struct table_batch *batch_of_rows(const struct target *target, size_t n, struct table_batch_budget budget)
+static struct table_batch *batch_of_rows(const struct target *target, size_t n,
+                                         struct table_batch_budget budget)
 {
     struct table_batch *batch = table_batch_new(target, &budget);
     for (size_t i = 0; i < n; i++) {
@@ -631,7 +694,8 @@ static void test_a_failed_upload_is_done_again(void **state)
     struct err err = {0};
     for (int puts = 0; puts < 6; puts++) {
         memory.fail_after_puts = puts;
-        CHECK_EQ(RC_RETRY, table_batch_store(batch, &store, "bucket", "p", manifest_key, &err), "the store's error is passed on");
+        CHECK_EQ(RC_RETRY, table_batch_store(batch, &store, "bucket", "p", manifest_key, &err),
+                 "the store's error is passed on");
         CHECK_EQ(false, memory.open, "and nothing stays open");
     }
     memory.fail_after_puts = -1;
@@ -641,7 +705,8 @@ static void test_a_failed_upload_is_done_again(void **state)
     for (size_t i = 0; i < again.n; i++) {
         const struct object *other = object_of(&memory, again.objects[i].key);
         assert_non_null(other);
-        CHECK_EQ(1, slice_eq(buf_slice(&again.objects[i].bytes), buf_slice(&other->bytes)), "with the same bytes");
+        CHECK_EQ(1, slice_eq(buf_slice(&again.objects[i].bytes), buf_slice(&other->bytes)),
+                 "with the same bytes");
     }
     table_batch_free(batch);
     memory_clear(&memory);
@@ -679,8 +744,10 @@ static void test_an_older_shape_of_the_events(void **state)
     (void)state;
     static struct memory memory;
     memory_clear(&memory);
-    static struct column older_columns[] = {{.name = "note", .type = COLUMN_STRING}, {.name = "ID", .type = COLUMN_INT64}};
-    static const struct table_shape older = {.topic = "bank.public.Rows", .columns = older_columns, .n_columns = 2};
+    static struct column older_columns[] = {{.name = "note", .type = COLUMN_STRING},
+                                            {.name = "ID", .type = COLUMN_INT64}};
+    static const struct table_shape older = {
+        .topic = "bank.public.Rows", .columns = older_columns, .n_columns = 2};
     struct target *target = new_target();
     struct table_batch *batch = batch_of_rows(target, 1, budget_of(1 << 20, 1 << 20));
     struct event_storage s = {0};
@@ -713,7 +780,8 @@ static void test_a_row_that_copy_cannot_take(void **state)
     for (int i = 0; i < WIDE; i++) {
         snprintf(names[i], sizeof(names[i]), "c%d", i);
         wide_columns[i] = (struct column){.name = names[i], .type = i == 0 ? COLUMN_INT64 : COLUMN_STRING};
-        row[i] = i == 0 ? long_value(1) : (struct avro_value){.kind = AVRO_VALUE_BYTES, .bytes = slice_of(text, TEXT_BYTES)};
+        row[i] = i == 0 ? long_value(1)
+                        : (struct avro_value){.kind = AVRO_VALUE_BYTES, .bytes = slice_of(text, TEXT_BYTES)};
     }
     const struct table_shape wide = {.topic = "t", .columns = wide_columns, .n_columns = WIDE};
     struct target *target = NULL;
@@ -726,9 +794,56 @@ static void test_a_row_that_copy_cannot_take(void **state)
     change.row = row;
     CHECK_EQ(RC_REJECT, table_batch_add(batch, &wide, &change, &err), "a row over 4 MiB is rejected");
     CHECK_EQ(ERR_VALUE_TOO_LONG, err.code, "with the code for it");
-    row[WIDE - 1].bytes.len = row[WIDE - 2].bytes.len = row[WIDE - 3].bytes.len = row[WIDE - 4].bytes.len = row[WIDE - 5].bytes.len = row[WIDE - 6].bytes.len = 1;
+    row[WIDE - 1].bytes.len = row[WIDE - 2].bytes.len = row[WIDE - 3].bytes.len = row[WIDE - 4].bytes.len =
+        row[WIDE - 5].bytes.len = row[WIDE - 6].bytes.len = 1;
     ASSERT_OK(table_batch_add(batch, &wide, &change, &err), &err);
     table_batch_free(batch);
+    target_free(target);
+}
+
+/* The limit on the size of files stands in for a disk without room. */
+static enum rc add_on_full_disk(struct table_batch *batch, const struct change *change, struct err *err)
+{
+    struct rlimit before;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, before.rlim_max});
+    enum rc rc = table_batch_add(batch, &shape, change, err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    return rc;
+}
+
+static void test_a_full_disk_takes_nothing_in(void **state)
+{
+    (void)state;
+    static struct memory memory;
+    memory_clear(&memory);
+    struct target *target = new_target();
+    struct table_batch *batch = batch_of_rows(target, 2, budget_of(1, 1 << 20));
+    struct cell cells[N_COLUMNS] = {{0}, {.text = "7"}, {.text = "moved"}, {0}};
+    struct event_storage s = {0};
+    struct err err = {0};
+    struct change change = change_of(&s, OP_CREATE, 9, cells, 1 << COL_DOC, 1,
+                                     50); /* a delete and a row at once */
+    struct table_batch_stats before, after;
+    table_batch_stats(batch, &before);
+    CHECK_EQ(RC_RETRY, add_on_full_disk(batch, &change, &err), "a full disk is waited for");
+    CHECK_EQ(ERR_DISK_FULL, err.code, "with the code for it");
+    table_batch_stats(batch, &after);
+    CHECK_EQ(0, memcmp(&before, &after, sizeof(before)), "neither half of the key change was taken in");
+    ASSERT_OK(table_batch_add(batch, &shape, &change, &err), &err);
+
+    struct part_store store = store_of(&memory);
+    char manifest_key[1024];
+    ASSERT_OK(table_batch_store(batch, &store, "bucket", "p", manifest_key, &err), &err);
+    size_t n_parts;
+    SCOPED(buf_done) struct buf csv = loaded_csv(&memory, manifest_key, &n_parts), out = buf_new(1 << 16);
+    sorted_without_pos(&csv, &out);
+    CHECK_STR(
+        "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"some note\",\"some document\",u\n9,7,\"moved\",\"some document\",u\n",
+        buf_cstr(&out), "and the second try takes both in, with what did not travel read back from the disk");
+    table_batch_free(batch);
+    memory_clear(&memory);
     target_free(target);
 }
 
@@ -742,6 +857,7 @@ int main(void)
         cmocka_unit_test(test_a_batch_of_nothing),
         cmocka_unit_test(test_an_older_shape_of_the_events),
         cmocka_unit_test(test_a_row_that_copy_cannot_take),
+        cmocka_unit_test(test_a_full_disk_takes_nothing_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,8 @@ static void test_the_documentation_says_the_same(void **state)
 
 /* ---- targets ---- */
 
-static struct target *target_of(struct column *columns, size_t n, const uint16_t *keys, size_t n_keys, struct err *err)
+static struct target *target_of(struct column *columns, size_t n, const uint16_t *keys, size_t n_keys,
+                                struct err *err)
 {
     const struct table_shape shape = {.topic = "bank.public.Some_Table", .columns = columns, .n_columns = n};
     struct target *target = NULL;
@@ -92,7 +93,8 @@ static struct target *target_of(struct column *columns, size_t n, const uint16_t
 static void test_names_fold(void **state)
 {
     (void)state;
-    struct column columns[] = {{.name = "ID", .type = COLUMN_INT64}, {.name = "\xc3\x84pfel", .type = COLUMN_STRING}};
+    struct column columns[] = {{.name = "ID", .type = COLUMN_INT64},
+                               {.name = "\xc3\x84pfel", .type = COLUMN_STRING}};
     struct err err = {0};
     struct target *target = target_of(columns, 2, (const uint16_t[]){0}, 1, &err);
     assert_non_null(target);
@@ -132,15 +134,36 @@ static void test_shapes_that_are_refused(void **state)
         size_t n_keys;
         const char *names;
     } cases[] = {
-        {"two names that differ in case only", {{.name = "Id", .type = COLUMN_INT64}, {.name = "iD", .type = COLUMN_INT64}}, 1, "iD"},
-        {"two long names that are cut to one", {{.name = long_a, .type = COLUMN_INT64}, {.name = long_b, .type = COLUMN_INT64}}, 1, "xxx"},
-        {"a system column's name", {{.name = "id", .type = COLUMN_INT64}, {.name = "CTID", .type = COLUMN_INT64}}, 1, "ctid"},
-        {"a name that leat needs", {{.name = "id", .type = COLUMN_INT64}, {.name = "_leat_pos", .type = COLUMN_STRING}}, 1, "_leat_pos"},
-        {"no key", {{.name = "id", .type = COLUMN_INT64}, {.name = "a", .type = COLUMN_INT64}}, 0, "some_table"},
-        {"a floating key", {{.name = "id", .type = COLUMN_DOUBLE}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
+        {"two names that differ in case only",
+         {{.name = "Id", .type = COLUMN_INT64}, {.name = "iD", .type = COLUMN_INT64}},
+         1,
+         "iD"},
+        {"two long names that are cut to one",
+         {{.name = long_a, .type = COLUMN_INT64}, {.name = long_b, .type = COLUMN_INT64}},
+         1,
+         "xxx"},
+        {"a system column's name",
+         {{.name = "id", .type = COLUMN_INT64}, {.name = "CTID", .type = COLUMN_INT64}},
+         1,
+         "ctid"},
+        {"a name that leat needs",
+         {{.name = "id", .type = COLUMN_INT64}, {.name = "_leat_pos", .type = COLUMN_STRING}},
+         1,
+         "_leat_pos"},
+        {"no key",
+         {{.name = "id", .type = COLUMN_INT64}, {.name = "a", .type = COLUMN_INT64}},
+         0,
+         "some_table"},
+        {"a floating key",
+         {{.name = "id", .type = COLUMN_DOUBLE}, {.name = "a", .type = COLUMN_INT64}},
+         1,
+         "id"},
         {"a real key", {{.name = "id", .type = COLUMN_FLOAT}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
         {"a JSON key", {{.name = "id", .type = COLUMN_JSON}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
-        {"a key of bytes", {{.name = "id", .type = COLUMN_BYTES}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
+        {"a key of bytes",
+         {{.name = "id", .type = COLUMN_BYTES}, {.name = "a", .type = COLUMN_INT64}},
+         1,
+         "id"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct column columns[2] = {cases[i].columns[0], cases[i].columns[1]};
@@ -156,8 +179,10 @@ static void test_shapes_that_are_refused(void **state)
 static void test_shapes_grow(void **state)
 {
     (void)state;
-    struct column before[] = {{.name = "id", .type = COLUMN_INT64}, {.name = "t", .type = COLUMN_STRING, .length = 10}};
-    struct column after[] = {{.name = "NEW", .type = COLUMN_DATE}, {.name = "id", .type = COLUMN_INT32},
+    struct column before[] = {{.name = "id", .type = COLUMN_INT64},
+                              {.name = "t", .type = COLUMN_STRING, .length = 10}};
+    struct column after[] = {{.name = "NEW", .type = COLUMN_DATE},
+                             {.name = "id", .type = COLUMN_INT32},
                              {.name = "t", .type = COLUMN_STRING, .length = 20}};
     const struct table_shape wider = {.topic = "t", .columns = after, .n_columns = 3};
     struct err err = {0};
@@ -206,13 +231,31 @@ static void test_what_holds_what(void **state)
         {"integer holds smallint", {.type = TARGET_INTEGER}, {.type = TARGET_SMALLINT}, true},
         {"double holds real", {.type = TARGET_DOUBLE}, {.type = TARGET_REAL}, true},
         {"real does not hold double", {.type = TARGET_REAL}, {.type = TARGET_DOUBLE}, false},
-        {"a decimal holds a smaller one", {.type = TARGET_DECIMAL, .precision = 20, .scale = 4}, {.type = TARGET_DECIMAL, .precision = 18, .scale = 2}, true},
-        {"but not one with more digits before the point", {.type = TARGET_DECIMAL, .precision = 18, .scale = 4}, {.type = TARGET_DECIMAL, .precision = 18, .scale = 2}, false},
-        {"nor one with more behind it", {.type = TARGET_DECIMAL, .precision = 38, .scale = 1}, {.type = TARGET_DECIMAL, .precision = 4, .scale = 2}, false},
-        {"a narrow text can be widened", {.type = TARGET_VARCHAR, .bytes = 4}, {.type = TARGET_VARCHAR, .bytes = 8}, true},
-        {"narrow bytes cannot", {.type = TARGET_VARBYTE, .bytes = 4}, {.type = TARGET_VARBYTE, .bytes = 8}, false},
+        {"a decimal holds a smaller one",
+         {.type = TARGET_DECIMAL, .precision = 20, .scale = 4},
+         {.type = TARGET_DECIMAL, .precision = 18, .scale = 2},
+         true},
+        {"but not one with more digits before the point",
+         {.type = TARGET_DECIMAL, .precision = 18, .scale = 4},
+         {.type = TARGET_DECIMAL, .precision = 18, .scale = 2},
+         false},
+        {"nor one with more behind it",
+         {.type = TARGET_DECIMAL, .precision = 38, .scale = 1},
+         {.type = TARGET_DECIMAL, .precision = 4, .scale = 2},
+         false},
+        {"a narrow text can be widened",
+         {.type = TARGET_VARCHAR, .bytes = 4},
+         {.type = TARGET_VARCHAR, .bytes = 8},
+         true},
+        {"narrow bytes cannot",
+         {.type = TARGET_VARBYTE, .bytes = 4},
+         {.type = TARGET_VARBYTE, .bytes = 8},
+         false},
         {"text does not hold JSON", {.type = TARGET_VARCHAR, .bytes = 65535}, {.type = TARGET_SUPER}, false},
-        {"timestamp does not hold timestamptz", {.type = TARGET_TIMESTAMP}, {.type = TARGET_TIMESTAMPTZ}, false},
+        {"timestamp does not hold timestamptz",
+         {.type = TARGET_TIMESTAMP},
+         {.type = TARGET_TIMESTAMPTZ},
+         false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         CHECK_EQ(cases[i].want, target_column_holds(&cases[i].held, &cases[i].wanted), cases[i].behaviour);
