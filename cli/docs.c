@@ -86,8 +86,9 @@ static void put_config(void)
 {
     printf(
         "# Configuration\n" GENERATED "\n"
-        "One YAML file serves all workers: `leat --config FILE ...`, or the environment's `LEAT_CONFIG`. A complete "
-        "one with comments: [examples/leat.yaml](examples/leat.yaml).\n\n"
+        "One YAML file serves all workers: `leat --config FILE ...`. Without `--config` the environment is looked at: "
+        "`LEAT_CONFIG_YAML` holds the text itself (for containers without a volume), `LEAT_CONFIG` the file's path. A "
+        "complete one with comments: [examples/leat.yaml](examples/leat.yaml).\n\n"
         "It is read and checked whole before anything is touched. A mistake ends the program with 2 and one line that "
         "names file, line and column, and for a mistyped key the one that was probably meant. No message shows the "
         "value of a secret, or what came from the environment.\n\n"

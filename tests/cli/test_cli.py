@@ -39,7 +39,7 @@ sinks:
 
 
 def run(*args, **env):
-    clean = {key: value for key, value in os.environ.items() if key != "LEAT_CONFIG"}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("LEAT_CONFIG")}
     return subprocess.run([LEAT, *args], env=clean | {"LEAT_TEST_PASSWORD": "hunter2"} | env, text=True,
                           capture_output=True, timeout=30)
 
@@ -140,8 +140,19 @@ class TestConfiguration:
     def test_none_named(self, command):
         answer = run(*command)
         assert (answer.returncode, answer.stdout) == (2, "")
-        assert answer.stderr == ("leat: no configuration file was named\n"
-                                 "hint: give the file's path with --config or LEAT_CONFIG\n")
+        assert answer.stderr == ("leat: no configuration was given\nhint: give the file's path with --config or "
+                                 "LEAT_CONFIG, or its text in LEAT_CONFIG_YAML\n")
+
+    def test_text_in_the_environment(self, command):
+        """It wins over LEAT_CONFIG, which the container image sets."""
+        answer = run(*command, LEAT_CONFIG_YAML=CONFIG.replace("brokers", "brokrs"), LEAT_CONFIG="/nonexistent.yaml")
+        assert answer.returncode == 2
+        assert answer.stderr.startswith('leat: LEAT_CONFIG_YAML:3:3: unknown key "brokrs" in kafka')
+
+    def test_the_option_wins(self, command, config):
+        path = config("prefix: bank\n")
+        answer = run(*command, "--config", path, LEAT_CONFIG_YAML=CONFIG, LEAT_CONFIG="/nonexistent.yaml")
+        assert answer.stderr.startswith(f'leat: {path}:1:1: missing key "prefix" in the top level\n')
 
     def test_missing_file(self, command):
         answer = run(*command, LEAT_CONFIG="/nonexistent.yaml")
