@@ -1,0 +1,72 @@
+"""The stack once a session, and for every test a road of its own through it.
+
+    python -m pytest tests/e2e                     (the venv of deploy/local/install --paths)
+
+LEAT_STACK_DIR: a running stack to use; without it one is started under build/ and stopped at the end.
+LEAT_BINARY: the program to test, build/release/leat without it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "deploy/local"))
+
+from bank import ports, processes  # noqa: E402
+from bank.servers import STACK, Servers  # noqa: E402
+from road import Road  # noqa: E402
+
+FIRST_PORT = 25000
+OWN_STACK = CHECKOUT / "build/test-stack"
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("leat")
+    group.addoption("--crash-rounds", type=int, default=60, help="how many kill -9 the crash test does (default 60)")
+    group.addoption("--crash-seed", type=int, help="replay the crash test with this seed (default: drawn anew)")
+
+
+@pytest.fixture(scope="session")
+def servers():
+    if running := os.environ.get("LEAT_STACK_DIR"):
+        yield Servers(running)
+        return
+
+    def stack(*words):
+        subprocess.run([STACK, *words, "--dir", OWN_STACK, "--quiet"], stdin=subprocess.DEVNULL, check=True)
+
+    stack("reset")
+    try:
+        stack("up", "--port-base", str(ports.free_base(FIRST_PORT)))
+        yield Servers(OWN_STACK)
+    finally:
+        stack("down")
+
+
+@pytest.fixture(scope="session")
+def binary():
+    found = Path(os.environ.get("LEAT_BINARY") or processes.BINARY)
+    assert found.exists(), f"{found} is missing: cmake --preset release && cmake --build --preset release"
+    return found
+
+
+@pytest.fixture
+def road(request, servers, binary):
+    """Databases, topics, schema and S3 prefix that no other test uses. Everything is gone afterwards but the topics
+    and the logs, which lie under build/e2e/."""
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()[:36]
+    made = Road(servers, binary, name, CHECKOUT / "build/e2e" / name)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def stand_in_without_faults(servers):
+    yield
+    servers.control("DELETE", "/faults")
