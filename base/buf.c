@@ -32,7 +32,7 @@ bool buf_grow(struct buf *buf, size_t extra)
         buf->failed = true;
         return false;
     }
-    size_t cap = MAX(buf->cap, (size_t)BUF_FIRST_BYTES);
+    size_t cap = MIN(MAX(buf->cap, (size_t)BUF_FIRST_BYTES), buf->max);
     while (cap < need)
         cap = cap > buf->max / 2 ? buf->max : cap * 2;
     uint8_t *ptr = realloc(buf->ptr, cap);

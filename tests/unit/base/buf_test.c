@@ -123,9 +123,22 @@ static void json_strings_are_valid_whatever_came(void **state)
     }
 }
 
+static void a_small_limit_is_held(void **state)
+{
+    (void)state;
+    struct buf buf = buf_new(10);
+    buf_put(&buf, "0123456789", 10);
+    assert_false(buf.failed);
+    assert_true(buf.cap <= 10);
+    buf_put_u8(&buf, '!');
+    assert_true(buf.failed);
+    buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_limit_is_held),
         cmocka_unit_test(bytes_are_put_one_after_the_other),
         cmocka_unit_test(the_first_put_that_does_not_fit_is_the_last),
         cmocka_unit_test(a_heap_buffer_keeps_its_bytes_as_it_grows),
