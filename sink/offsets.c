@@ -273,7 +273,7 @@ static enum rc reset(struct desk *desk, const struct config *config, const char 
 {
     struct ledger ledger;
     struct progress progress;
-    struct cut_search search;
+    struct cut_search search = {0};
     TRY(warehouse_read_progress(desk->warehouse, &source, 1, &progress, err));
     TRY(ledger_look(desk, config, source, &ledger, err));
     TRY(find_target(desk, &ledger, target, &search, err));
