@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "sink/redshift/apply.h"
 #include "sink/redshift/catalog.h"
+#include "sink/redshift/progress.h"
 #include "sink/redshift/session.h"
 #include "sink/redshift/sql.h"
 
@@ -14,14 +15,6 @@ static const char SQL_SCHEMA_RIGHTS[] =
     "SELECT has_schema_privilege($1, 'USAGE'), has_schema_privilege($1, 'CREATE')";
 static const char SQL_DATABASE_RIGHTS[] =
     "SELECT has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMP')";
-enum {
-    PROGRESS_SOURCE,
-    PROGRESS_NEXT,
-    PROGRESS_HIGH_MAJOR,
-    PROGRESS_HIGH_MINOR,
-    PROGRESS_WRITER,
-    PROGRESS_UPDATED
-};
 enum { STATEMENT_BYTES = 4096, NUMBER_CHARS = 24 };
 
 struct warehouse {
@@ -90,27 +83,6 @@ static enum rc progress_lock_and_read(struct warehouse *warehouse, PGresult **re
 {
     TRY(progress_run(warehouse, sql_progress_lock, 0, NULL, "lock the progress table", NULL, err));
     return progress_query(warehouse, sql_progress_read, 0, NULL, "read the progress", ret_rows, err);
-}
-
-static int progress_row(const PGresult *rows, const char *source)
-{
-    for (int row = 0; row < PQntuples(rows); row++)
-        if (strcmp(PQgetvalue(rows, row, PROGRESS_SOURCE), source) == 0)
-            return row;
-    return -1;
-}
-
-static struct progress progress_of(const PGresult *rows, const char *source)
-{
-    int row = progress_row(rows, source);
-    if (row < 0)
-        return (struct progress){.source = source, .ledger_next = -1};
-    return (struct progress){
-        .source = source,
-        .ledger_next = strtoll(PQgetvalue(rows, row, PROGRESS_NEXT), NULL, 10),
-        .high = {strtoull(PQgetvalue(rows, row, PROGRESS_HIGH_MAJOR), NULL, 10),
-                 strtoull(PQgetvalue(rows, row, PROGRESS_HIGH_MINOR), NULL, 10)},
-    };
 }
 
 static enum rc progress_exists(struct warehouse *warehouse, bool *ret_exists, struct err *err)
@@ -281,48 +253,6 @@ enum rc warehouse_ensure_table(struct warehouse *warehouse, struct target *targe
 
 /* ---- one batch ---- */
 
-static enum rc err_progress(struct err *err, const struct load_source *source, int64_t found)
-{
-    return err_set(
-        err, ERR_SINK_FENCED,
-        "the progress of source \"%s\" was moved to ledger offset %lld, this batch begins at %lld: restart the sink "
-        "to go on from there",
-        source->source, (long long)found, (long long)source->ledger_from);
-}
-
-/* Does the batch begin where the warehouse stands, and is this still the worker that may write? */
-static enum rc check_progress(const struct warehouse *warehouse, const struct load *load,
-                              const PGresult *rows, bool *ret_is_in, struct err *err)
-{
-    bool moves = false, arrived = true;
-    for (size_t i = 0; i < load->n_sources; i++) {
-        const struct load_source *source = &load->sources[i];
-        moves = moves || source->ledger_next != source->ledger_from;
-        arrived = arrived && progress_of(rows, source->source).ledger_next == source->ledger_next;
-    }
-    *ret_is_in = moves && arrived;
-    if (*ret_is_in)
-        return RC_OK;
-    for (size_t i = 0; i < load->n_sources; i++) {
-        const struct load_source *source = &load->sources[i];
-        int row = progress_row(rows, source->source);
-        if (row < 0)
-            return err_set(err, ERR_SINK_FENCED,
-                           "the progress of source \"%s\" is no longer in \"%s\".\"%s\"", source->source,
-                           warehouse->schema, warehouse->progress_table);
-        const char *writer = PQgetvalue(rows, row, PROGRESS_WRITER);
-        if (strcmp(writer, warehouse->writer) != 0)
-            return err_set(err, ERR_SINK_FENCED, "sink \"%s\" of worker %s was taken over by %s at %s UTC",
-                           warehouse->config->name, warehouse->writer,
-                           writer[0] == '\0' ? "leat offsets reset" : writer,
-                           PQgetvalue(rows, row, PROGRESS_UPDATED));
-        int64_t found = progress_of(rows, source->source).ledger_next;
-        if (found != source->ledger_from)
-            return err_progress(err, source, found);
-    }
-    return RC_OK;
-}
-
 static enum rc advance(struct warehouse *warehouse, const struct load_source *source, const PGresult *rows,
                        struct err *err)
 {
@@ -383,7 +313,7 @@ static enum rc run_transaction(struct batch_run *run, bool *ret_was_in, struct e
     bool is_in;
     TRY(session_begin(&warehouse->session, err));
     TRY(progress_lock_and_read(warehouse, &rows, err));
-    TRY(check_progress(warehouse, run->load, rows, &is_in, err));
+    TRY(progress_check(rows, run->load, warehouse->config->name, warehouse->writer, &is_in, err));
     *ret_was_in = is_in;
     if (is_in) {
         session_abandon(&warehouse->session);
