@@ -39,7 +39,7 @@ def test_the_older_of_two_document_captures_stops(road):
     road.settle()
     younger = road.capture("docs", name="capture-younger")
     younger.wait_ready()
-    collection.insert_many({"_id": n, "name": "while both run"} for n in range(20))
+    collection.insert_many({"_id": f"i{n}", "name": "while both run"} for n in range(20))
     assert_fenced(older, "KAFKA_FENCED")
     road.check()
 

@@ -13,7 +13,7 @@ def running(road):
     road.configure()
     road.start()
     road.sql("insert into public.accounts values (1, 'one')")
-    road.docs["items"].insert_many([{"_id": 1, "name": "fits"}, {"_id": 2}, {"_id": 3, "name": 5}])
+    road.docs["items"].insert_many([{"_id": "1", "name": "fits"}, {"_id": "2"}, {"_id": "3", "name": 5}])
     road.settle()
     return road
 

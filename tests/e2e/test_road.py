@@ -1,14 +1,14 @@
 """What a source does arrives in the warehouse: row by row, nothing missing, nothing extra, nothing twice."""
 
 import datetime
+import random
 
 import bson
+import bson.json_util
 import pytest
 from bank import mapping, wait
 from bank.generate import SPOILERS, spoiled, trade
 from bank.load import as_document
-
-import random
 
 LEDGER = "id bigint primary key, owner text, balance numeric(18,2), opened date, seen timestamptz, note text"
 ITEM_COLUMNS = [
@@ -17,7 +17,6 @@ ITEM_COLUMNS = [
     {"column": "tags", "path": "tags", "type": "json"},
     {"column": "at", "path": "at", "type": "timestamp"},
 ]
-TOAST = 200_000  # bytes; random, so that compression does not bring it back into the row
 
 
 @pytest.fixture
@@ -33,6 +32,7 @@ def accounts(road):
 
 
 def random_text(size, seed):
+    """Random, so that compression does not bring it back into the row."""
     return "".join(random.Random(seed).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
 
 
@@ -199,10 +199,8 @@ def test_tables_of_two_schemas_keep_apart(road):
 
 def test_a_schedulers_run_ends_when_caught_up(accounts):
     accounts.capture().wait_ready()
-    accounts.fence()
-    record = accounts.servers  # the fence must be in Kafka before the run starts: only that is promised
-    wait.until(lambda: "public.fence" in accounts.tables and accounts.topic("public.fence"), 30, "the fence in Kafka")
-    assert record is accounts.servers
+    accounts.fence()  # it must be in Kafka before the run starts: only that is promised
+    wait.until(lambda: accounts.topic("public.fence"), 30, "the fence in Kafka")
     done = accounts.run("sink", "--until-caught-up")
     assert done.returncode == 0, done.stderr
     assert accounts.fence_is_visible()
@@ -246,7 +244,7 @@ def test_a_restart_goes_on_where_it_stopped(accounts):
 def items(road):
     """Collection items with five documents, captured."""
     collection = road.collection("items", ITEM_COLUMNS)
-    collection.insert_many({"_id": n, "name": f"item {n}", "deep": {"n": n}, "tags": ["a", n]} for n in range(5))
+    collection.insert_many({"_id": f"i{n}", "name": f"item {n}", "deep": {"n": n}, "tags": ["a", n]} for n in range(5))
     road.configure()
     return road
 
@@ -263,13 +261,15 @@ def test_documents_come_change_and_go(items):
     collection.insert_one({"name": "an ObjectId", "at": datetime.datetime(2024, 2, 29, 23, 59, 59, 999000)})
     collection.insert_one({"_id": "text é 🏦", "name": 'quotes "," and\nlines', "tags": {"b": None, "a": [1.5, True]}})
     collection.insert_one({"_id": bson.Int64(1 << 40), "name": "", "deep": {"n": 7.0}, "tags": []})
-    collection.update_one({"_id": 1}, {"$set": {"name": "updated", "deep.n": -5}, "$unset": {"tags": ""}})
-    collection.replace_one({"_id": 2}, {"name": "replaced"})
-    collection.delete_one({"_id": 3})
-    collection.delete_one({"_id": 4})
-    collection.insert_one({"_id": 4, "name": "again"})
+    collection.insert_one({"_id": 12, "name": "a number"})
+    collection.insert_one({"_id": {"b": 1, "a": "text"}, "name": "two parts"})
+    collection.update_one({"_id": "i1"}, {"$set": {"name": "updated", "deep.n": -5}, "$unset": {"tags": ""}})
+    collection.replace_one({"_id": "i2"}, {"name": "replaced"})
+    collection.delete_one({"_id": "i3"})
+    collection.delete_one({"_id": "i4"})
+    collection.insert_one({"_id": "i4", "name": "again"})
     items.check()
-    assert len(items.rows("items")) == 7
+    assert len(items.rows("items")) == 9
 
 
 def test_a_transaction_of_documents_arrives_and_an_aborted_one_does_not(items):
@@ -277,13 +277,13 @@ def test_a_transaction_of_documents_arrives_and_an_aborted_one_does_not(items):
     collection = items.docs["items"]
     with items.client.start_session() as session:
         with session.start_transaction():
-            collection.insert_many([{"_id": n, "name": "together"} for n in range(100, 120)], session=session)
-            collection.delete_one({"_id": 0}, session=session)
+            collection.insert_many([{"_id": f"t{n}", "name": "together"} for n in range(20)], session=session)
+            collection.delete_one({"_id": "i0"}, session=session)
         session.start_transaction()
-        collection.insert_one({"_id": 500, "name": "never"}, session=session)
+        collection.insert_one({"_id": "never", "name": "never"}, session=session)
         session.abort_transaction()
     items.check()
-    assert 500 not in {row["_id"] for row in items.rows("items")}
+    assert "never" not in {row["_id"] for row in items.rows("items")}
 
 
 def test_documents_that_do_not_fit_are_kept_aside_whole(road):
@@ -320,12 +320,12 @@ def test_documents_that_do_not_fit_are_kept_aside_whole(road):
 def test_a_document_that_fits_after_a_repair_arrives(items):
     items.start()
     collection = items.docs["items"]
-    collection.insert_one({"_id": 50, "deep": {"n": 1}})  # no name
-    collection.insert_one({"_id": 51, "name": "fits"})
+    collection.insert_one({"_id": "a", "deep": {"n": 1}})  # no name
+    collection.insert_one({"_id": "b", "name": "fits"})
     items.check()
-    collection.update_one({"_id": 50}, {"$set": {"name": "repaired"}})
+    collection.update_one({"_id": "a"}, {"$set": {"name": "repaired"}})
     items.check()
-    assert [reject["key"] for reject in items.rejects("items")] == ['{"$numberInt":"50"}']
+    assert [reject["key"] for reject in items.rejects("items")] == ["a"]
 
 
 def test_both_sources_share_one_sink(road):
@@ -335,5 +335,5 @@ def test_both_sources_share_one_sink(road):
     road.start()
     for n in range(20):
         road.sql("insert into public.accounts (id, owner) values (%s, %s)", (n, f"o{n}"))
-        collection.insert_one({"_id": n, "name": f"n{n}"})
+        collection.insert_one({"_id": f"i{n}", "name": f"n{n}"})
     road.check()

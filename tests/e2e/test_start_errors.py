@@ -14,7 +14,7 @@ def bank(road):
     road.table("public.accounts", "id int primary key, v text")
     road.sql("insert into public.accounts values (1, 'one')")
     road.collection("items", [{"column": "name", "path": "name", "type": "string"}])
-    road.docs["items"].insert_one({"_id": 1, "name": "one"})
+    road.docs["items"].insert_one({"_id": "1", "name": "one"})
     road.configure()
     return road
 

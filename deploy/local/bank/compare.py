@@ -79,8 +79,8 @@ def differences(key, source, warehouse):
 
 def canonical(value):
     """Equal in source and warehouse, whatever driver read it; never two kinds of value taken for one."""
-    if isinstance(value, decimal.Decimal):
-        return value.normalize() if value.is_finite() else str(value)
+    if isinstance(value, decimal.Decimal) and value.is_nan():
+        return "NaN"
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.timezone.utc)
     if isinstance(value, (dict, list)):
@@ -147,6 +147,8 @@ def compare_collection(servers, database, collection, schema, columns):
                         row[column["column"]] = "json " + mapping.canonical(row[column["column"]])
                 source[row["_id"]] = {name: canonical(value) for name, value in row.items()}
     rows = warehouse_rows(servers, schema, collection)
+    for row in rows:
+        row["_id"] = mapping.canonical_key(row["_id"])
     return Documents(Comparison(f"{database}.{collection}", source, rows, lambda row: row["_id"]), bad)
 
 
@@ -213,7 +215,7 @@ class Rejects:
         )
         identity = mapping.key_text(document["_id"])
         why = mapping.unfit(document, columns)
-        if identity != reject["key"]:
+        if identity != mapping.canonical_key(reject["key"]):
             self.problems.append(f"the reject of {reject['key']} carries document {identity}")
         if why is None:
             self.problems.append(f"document {identity} fits and was rejected: {reject['code']} {reject['message']}")

@@ -8,6 +8,7 @@ import uuid
 from typing import NamedTuple
 
 import bson
+import bson.json_util
 
 TRADE_COLUMNS = [
     {"column": "id", "path": "id", "type": "string", "required": True},
@@ -54,6 +55,8 @@ def plain_json(value):
         return [plain_json(member) for member in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, float) and value.is_integer():  # JSON has one kind of number
+        return int(value)
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, (bson.ObjectId, bson.Decimal128, uuid.UUID)):
@@ -88,7 +91,16 @@ CONVERTERS = {
 
 
 def key_text(identity):
-    return identity if isinstance(identity, str) else str(identity)
+    """An _id as the key column and reject records have it; one that is JSON in the form of canonical_key()."""
+    if isinstance(identity, (str, bson.ObjectId)):
+        return str(identity)
+    extended = bson.json_util.dumps(identity, json_options=bson.json_util.CANONICAL_JSON_OPTIONS)
+    return canonical_key(extended)
+
+
+def canonical_key(text):
+    """Blanks in a key that is JSON do not matter."""
+    return json.dumps(json.loads(text)) if text.startswith("{") else text
 
 
 def row_of(document, columns):
@@ -115,5 +127,5 @@ def unfit(document, columns):
 
 
 def canonical(value):
-    """For comparing JSON whose members may stand in another order."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """For comparing JSON whose members may stand in another order, and whose numbers may be written 1 or 1.0."""
+    return json.dumps(plain_json(value), sort_keys=True, ensure_ascii=False)
