@@ -19,13 +19,8 @@ int command_capture(const struct cli_args *args)
     struct err err = {0};
     if (cli_load_config(args, &config, &err) != RC_OK)
         return cli_fail(&err);
-    int exit_code;
-    if (begin(args, config, &source, &worker, &err) != RC_OK) {
-        exit_code = cli_fail(&err);
-    } else {
-        enum rc rc = capture_run(config, source, &err);
-        exit_code = worker_end(worker, rc, &err);
-    }
+    if (begin(args, config, &source, &worker, &err) == RC_OK)
+        worker_end(worker, capture_run(config, source, &err), &err);
     config_free(config);
-    return exit_code;
+    return cli_fail(&err);
 }

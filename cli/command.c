@@ -42,8 +42,8 @@ const struct cli_command cli_commands[] = {
     {"sink", "[NAME]", BIT(HTTP) | BIT(UNTIL_CAUGHT_UP), false, command_sink, NULL,
      "load what is in Kafka into the warehouse, until stopped",
      "NAME is a sink of the configuration and may be left out when there is one. Run one worker for each sink: a second "
-     "one fences the first, which then ends with 3. SIGTERM gives up the batch that is not committed, which comes again "
-     "at the next start, and ends with 0 within 30 s. With --until-caught-up it suits a scheduler."},
+     "one fences the first, which then ends with 3. SIGTERM lets a batch that is being applied finish, leaves the "
+     "others to the next start, and ends with 0 within 30 s. With --until-caught-up it suits a scheduler."},
     {"check", NULL, BIT(SOURCE) | BIT(SINK), false, command_check, NULL,
      "look at every server, right and setting that the workers need; changes nothing",
      "Prints a line for each thing, and under those that failed what to do. With --source or --sink only that one; "

@@ -48,12 +48,8 @@ static enum rc reset(const struct cli_args *args, const struct config *config, s
     TRY(config_find_source(config, args->source, &source, err));
     TRY(config_find_sink(config, args->sink, &sink, err));
     for (size_t i = 0; i < sink->sources.n; i++) {
-        if (strcmp(sink->sources.items[i], source->name) != 0)
-            continue;
-        TRY(sink_offsets_reset(config, sink, source->name, &target, args->execute, stdout, err));
-        if (!args->execute)
-            printf("nothing was changed: --execute does it\n");
-        return RC_OK;
+        if (strcmp(sink->sources.items[i], source->name) == 0)
+            return sink_offsets_reset(config, sink, source->name, &target, args->execute, stdout, err);
     }
     return err_set(err, ERR_USAGE, "sink \"%s\" does not load source \"%s\"", sink->name, source->name);
 }

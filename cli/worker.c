@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/health.h"
 #include "base/http_server.h"
@@ -65,7 +66,7 @@ enum rc worker_begin(const struct cli_args *args, const struct config *config, c
     return RC_OK;
 }
 
-int worker_end(struct worker *worker, enum rc rc, const struct err *err)
+_Noreturn void worker_end(struct worker *worker, enum rc rc, const struct err *err)
 {
     int exit_code = EXIT_CODE_OK;
     if (rc == RC_OK || rc == RC_AGAIN || err->code == ERR_STOPPED) {
@@ -77,5 +78,5 @@ int worker_end(struct worker *worker, enum rc rc, const struct err *err)
         exit_code = err->code == ERR_NONE ? EXIT_CODE_BUG : (int)err_exit_code(err);
     }
     worker_free(worker);
-    return exit_code;
+    _exit(exit_code);
 }
