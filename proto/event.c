@@ -8,8 +8,10 @@
 #include "proto/avro_type.h"
 
 enum {
-    PLAN_MAX_BYTES = 32 << 20, /* address space; pages are touched as they are used */
-    NO_NULL = 255,             /* not a union: there is no branch to read */
+    PLAN_BYTES =
+        64 << 10, /* of a plan, and for each byte of its schema; address space, touched as it is used */
+    PLAN_BYTES_A_BYTE = 64,
+    NO_NULL = 255, /* not a union: there is no branch to read */
     VARIABLE_DECIMAL_FIELDS = 2,
 };
 
@@ -375,7 +377,7 @@ enum rc event_plan_new(const char *schema_json, size_t len, struct event_plan **
     struct event_plan *plan = calloc(1, sizeof(*plan));
     if (plan == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not allocate the plan of a schema");
-    plan->arena = arena_new(PLAN_MAX_BYTES);
+    plan->arena = arena_new(PLAN_BYTES + PLAN_BYTES_A_BYTE * len);
     enum rc rc = avro_type_parse(schema_json, len, plan->arena, &plan->envelope, err);
     if (rc == RC_OK)
         rc = plan_envelope(plan, err);
@@ -414,7 +416,7 @@ enum rc key_plan_new(const char *schema_json, size_t len, struct key_plan **ret_
     struct key_plan *plan = calloc(1, sizeof(*plan));
     if (plan == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not allocate the plan of a schema");
-    plan->arena = arena_new(PLAN_MAX_BYTES);
+    plan->arena = arena_new(PLAN_BYTES + PLAN_BYTES_A_BYTE * len);
     const struct avro_type *type;
     enum rc rc = avro_type_parse(schema_json, len, plan->arena, &type, err);
     if (rc == RC_OK)

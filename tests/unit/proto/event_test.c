@@ -624,6 +624,29 @@ static void debeziums_document_as_text_is_one_column(void **state)
     event_plan_free(plan);
 }
 
+static void a_table_of_1600_columns_has_a_plan(void **state)
+{
+    (void)state;
+    enum { WIDEST = 1600 };
+    static struct column columns[WIDEST];
+    static char names[WIDEST][8];
+    for (size_t i = 0; i < WIDEST; i++) {
+        snprintf(names[i], sizeof(names[i]), "c%zu", i);
+        columns[i] = (struct column){.name = names[i],
+                                     .type = (enum column_type)(i % (COLUMN_INTERVAL_US + 1)),
+                                     .optional = true,
+                                     .precision = 5,
+                                     .enum_labels = "a"};
+    }
+    const struct table_shape shape = {"t", columns, WIDEST, NULL, 0};
+    struct event_plan *plan = plan_of_shape(&shape, CONNECTOR_POSTGRESQL);
+    const struct table_shape *got = event_plan_shape(plan);
+    CHECK_EQ(WIDEST, got->n_columns, "columns");
+    for (size_t i = 0; i < WIDEST; i++)
+        CHECK_EQ(columns[i].type, got->columns[i].type, names[i]);
+    event_plan_free(plan);
+}
+
 /* Debezium's own schema, with what its connector adds beyond our shape, is read too. */
 static void debeziums_own_schema_is_read(void **state)
 {
@@ -768,6 +791,7 @@ int main(void)
         cmocka_unit_test(a_schema_nested_without_end_is_refused),
         cmocka_unit_test(foreign_types_find_their_columns),
         cmocka_unit_test(debeziums_document_as_text_is_one_column),
+        cmocka_unit_test(a_table_of_1600_columns_has_a_plan),
         cmocka_unit_test(debeziums_own_schema_is_read),
         cmocka_unit_test(a_key_is_read_back),
         cmocka_unit_test(framing_is_confluents),
