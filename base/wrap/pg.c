@@ -27,14 +27,14 @@ static const struct {
     {"3D000", PG_FAIL_AUTH},     {"42501", PG_FAIL_PERMISSION},
 };
 
-/* The warehouse says XX000 for many things; only the text tells them apart (docs/redshift.md). */
+/* The warehouse says XX000 for many things; only the text tells them apart (docs/redshift.md). Some messages are nothing
+ * but a number: those have to be the whole of it, or a table's name could look like one. */
+static const char *const internal_numbers[] = {"1023", "1018", "1016"};
+
 static const struct {
     const char *text;
     enum pg_failure failure;
 } internal_errors[] = {
-    {"1023", PG_FAIL_TRANSIENT},
-    {"1018", PG_FAIL_TRANSIENT},
-    {"1016", PG_FAIL_TRANSIENT},
     {"Serializable isolation violation", PG_FAIL_TRANSIENT},
     {"Out of Memory", PG_FAIL_TRANSIENT},
     {"Disk Full", PG_FAIL_TRANSIENT},
@@ -42,7 +42,7 @@ static const struct {
     {"Status 500", PG_FAIL_TRANSIENT},
     {"SlowDown", PG_FAIL_TRANSIENT},
     {"Spectrum Scan Error", PG_FAIL_TRANSIENT},
-    {"timed out", PG_FAIL_TRANSIENT},
+    {"S3 request timed out", PG_FAIL_TRANSIENT},
 };
 
 /* libpq gives no SQLSTATE when connecting fails. */
@@ -56,6 +56,20 @@ static const struct {
     {"permission denied", PG_FAIL_PERMISSION},        {"must be superuser or replication role", PG_FAIL_PERMISSION},
 };
 
+static enum pg_failure failure_of_internal_error(const char *message)
+{
+    size_t len = strlen(message);
+    while (len > 0 && (message[len - 1] == ' ' || message[len - 1] == '\n'))
+        len--;
+    for (size_t i = 0; i < ARRAY_LEN(internal_numbers); i++)
+        if (slice_eq_str(slice_of(message, len), internal_numbers[i]))
+            return PG_FAIL_TRANSIENT;
+    for (size_t i = 0; i < ARRAY_LEN(internal_errors); i++)
+        if (strstr(message, internal_errors[i].text) != NULL)
+            return internal_errors[i].failure;
+    return PG_FAIL_QUERY;
+}
+
 static enum pg_failure failure_of_result(enum pg_role role, const PGresult *res)
 {
     const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -66,9 +80,7 @@ static enum pg_failure failure_of_result(enum pg_role role, const PGresult *res)
         if (strncmp(sqlstate, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
             return sqlstates[i].failure;
     if (role == PG_ROLE_WAREHOUSE && strcmp(sqlstate, "XX000") == 0 && message != NULL)
-        for (size_t i = 0; i < ARRAY_LEN(internal_errors); i++)
-            if (strstr(message, internal_errors[i].text) != NULL)
-                return internal_errors[i].failure;
+        return failure_of_internal_error(message);
     return PG_FAIL_QUERY;
 }
 

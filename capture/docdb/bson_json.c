@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "proto/reject.h"
 
@@ -158,6 +160,21 @@ static void put_value(struct buf *out, const bson_iter_t *value, int depth)
 void bson_json_put(struct buf *out, const bson_iter_t *value)
 {
     put_value(out, value, 0);
+}
+
+/* libbson writes documents only, with blanks of its own: wrap the value, take it out again. */
+void bson_json_put_canonical_value(struct buf *out, const bson_iter_t *value)
+{
+    bson_t wrapped = BSON_INITIALIZER;
+    bson_append_iter(&wrapped, "v", 1, value);
+    char *spaced = bson_as_canonical_extended_json(&wrapped, NULL);
+    json_t *object = spaced == NULL ? NULL : json_loads(spaced, 0, NULL);
+    char *compact = json_dumps(json_object_get(object, "v"), JSON_COMPACT | JSON_ENCODE_ANY);
+    buf_put_str(out, compact == NULL ? "null" : compact);
+    free(compact);
+    json_decref(object);
+    bson_free(spaced);
+    bson_destroy(&wrapped);
 }
 
 void bson_json_put_canonical(struct buf *out, const bson_t *document)

@@ -9,6 +9,8 @@
 
 /* One value; invalid UTF-8 becomes U+FFFD. Sets out->failed when the nesting is deeper than a document can be. */
 void bson_json_put(struct buf *out, const bson_iter_t *value);
+/* Canonical extended JSON of one value, without blanks: {"$numberInt":"0"}. */
+void bson_json_put_canonical_value(struct buf *out, const bson_iter_t *value);
 /* Canonical extended JSON of a whole document (for reject records). */
 void bson_json_put_canonical(struct buf *out, const bson_t *document);
 

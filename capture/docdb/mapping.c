@@ -391,10 +391,7 @@ void mapping_put_id_text(const bson_iter_t *id, struct buf *out)
         const char *text = bson_iter_utf8(id, &len);
         buf_put(out, text, len);
     } else {
-        bson_t alone = BSON_INITIALIZER;
-        bson_append_iter(&alone, "_id", 3, id);
-        bson_json_put_canonical(out, &alone);
-        bson_destroy(&alone);
+        bson_json_put_canonical_value(out, id);
     }
 }
 

@@ -144,6 +144,30 @@ static void super_json_is_plain(void **state)
     }
 }
 
+static const struct {
+    const char *behaviour, *json, *want;
+} id_cases[] = {
+    {"an ObjectId is its hex text", "{\"_id\":{\"$oid\":\"0123456789abcdef01234567\"}}", "0123456789abcdef01234567"},
+    {"text is itself", "{\"_id\":\"a b\"}", "a b"},
+    {"an int is told from text", "{\"_id\":7}", "{\"$numberInt\":\"7\"}"},
+    {"an object keeps its order", "{\"_id\":{\"b\":1,\"a\":\"x\"}}", "{\"b\":{\"$numberInt\":\"1\"},\"a\":\"x\"}"},
+};
+
+static void an_id_is_text(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(id_cases); i++) {
+        struct buf out = buf_new(4096);
+        bson_iter_t iter;
+        bson_t *document = bson_new_from_json((const uint8_t *)id_cases[i].json, -1, NULL);
+        assert_true(bson_iter_init_find(&iter, document, "_id"));
+        mapping_put_id_text(&iter, &out);
+        CHECK_STR(id_cases[i].want, buf_cstr(&out), id_cases[i].behaviour);
+        bson_destroy(document);
+        buf_done(&out);
+    }
+}
+
 static void the_state_survives_the_ledger(void **state)
 {
     (void)state;
@@ -182,6 +206,7 @@ int main(void)
         cmocka_unit_test(a_document_fits_or_says_why_not),
         cmocka_unit_test(the_row_is_avro_in_column_order),
         cmocka_unit_test(super_json_is_plain),
+        cmocka_unit_test(an_id_is_text),
         cmocka_unit_test(the_state_survives_the_ledger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
