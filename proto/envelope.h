@@ -3,7 +3,7 @@
  * An event's value is  {before: Value?, after: Value?, source: Source, transaction: null|block, op: string,
  * ts_ms: long?, ts_us: long?, ts_ns: long?}; its key is the record Key of the key columns. Names:
  * <topic>.Envelope, <topic>.Value, <topic>.Key; Source is io.debezium.connector.postgresql.Source or
- * io.debezium.connector.mongodb.Source.
+ * io.debezium.connector.mongo.Source.
  *
  * Writing one event:  envelope_begin -> (branch, row values in column order)* -> envelope_end. */
 #ifndef LEAT_PROTO_ENVELOPE_H
