@@ -155,7 +155,7 @@ enum rc plans_key_of_topic(struct plans *plans, const char *topic, struct record
                            struct err *err)
 {
     char subject[TOPIC_NAME_BYTES + 8];
-    uint32_t id;
+    uint32_t id = 0;
     snprintf(subject, sizeof(subject), "%s-key", topic);
     TRY(ask_latest(plans, subject, &id, err));
     return plans_key(plans, id, ret_plan, err);
