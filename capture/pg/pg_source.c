@@ -86,9 +86,16 @@ enum rc pg_session_check_publisher(const struct source *source, struct err *err)
     return RC_OK;
 }
 
+/* Small rows have records as large as themselves: both count, so that the bound is one of memory. */
+bool pg_session_is_full(const struct batch *batch)
+{
+    return batch_is_full(batch) ||
+           arena_used(batch->arena) + batch->n_records * sizeof(*batch->records) >= batch->max_bytes;
+}
+
 bool pg_session_has_room(const struct batch *batch, size_t n)
 {
-    return batch->n_records + n <= batch->max_records && !batch_is_full(batch);
+    return batch->n_records + n <= batch->max_records && !pg_session_is_full(batch);
 }
 
 /* ---- checks: read only ---- */

@@ -69,6 +69,7 @@ MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, e
                                    bool cut, uint64_t confirm, struct err *err);
 /* The publishing stage ended although the last mark was not committed. */
 MUST_CHECK enum rc pg_session_check_publisher(const struct source *source, struct err *err);
+bool pg_session_is_full(const struct batch *batch);
 /* Room for n more records, and below the batch's size. */
 bool pg_session_has_room(const struct batch *batch, size_t n);
 

@@ -254,7 +254,7 @@ enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err
         bool at_commit = is_at_commit(source);
         if (rc != RC_OK && rc != RC_AGAIN)
             return rc;
-        if (UNLIKELY(is_full || batch_is_full(batch)))
+        if (UNLIKELY(is_full || pg_session_is_full(batch)))
             return at_commit ? mark_commit(source, batch, err) : mark_partial(source, batch, err);
         if (rc == RC_OK && ++source->since_look < LOOK_EVERY && source->msg->type != PGOUTPUT_COMMIT)
             continue;
