@@ -1,0 +1,395 @@
+/* From an announced table and a row's text to the records of a batch, read back by proto/event.h. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "capture/pg/emit.h"
+#include "proto/event.h"
+
+static struct pgoutput_relation announced; /* large */
+static struct pgoutput_msg msg;
+
+static const struct pg_column_facts column_facts[] = {
+    {"b", true, 2}, {"a", true, 1}, {"name", true, 0}, {"big", false, 0}, {"n", false, 0}};
+static const struct pg_type_facts type_facts[] = {
+    {23, {.oid = 23, .typmod = -1, .name = "int4"}},
+    {25, {.oid = 25, .typmod = -1, .name = "text"}},
+    {90000, {.oid = 1700, .typmod = ((10 << 16) | 2) + 4, .name = "numeric"}}, /* a domain */
+};
+static const struct pg_table_facts facts = {column_facts, ARRAY_LEN(column_facts), type_facts,
+                                            ARRAY_LEN(type_facts)};
+static const struct config_string_list all_tables;
+static const struct pg_relation_options options = {.prefix = "bank", .tables = &all_tables};
+
+/* (b int, a int, name text not null, big text, n a domain over numeric(10,2)), primary key (a, b) */
+static struct pg_relation *relation_of(uint8_t replica_identity)
+{
+    struct err err = {0};
+    struct pg_relation *relation;
+    announced.id = 7;
+    announced.schema = "public";
+    announced.name = "t";
+    announced.replica_identity = replica_identity;
+    announced.n_columns = 5;
+    announced.columns[0] = (struct pgoutput_column){1, "b", 23, -1};
+    announced.columns[1] = (struct pgoutput_column){1, "a", 23, -1};
+    announced.columns[2] = (struct pgoutput_column){replica_identity == 'f', "name", 25, -1};
+    announced.columns[3] = (struct pgoutput_column){replica_identity == 'f', "big", 25, -1};
+    announced.columns[4] = (struct pgoutput_column){replica_identity == 'f', "n", 90000, -1};
+    ASSERT_OK(pg_relation_compile(&announced, &facts, &options, &relation, &err), &err);
+    const struct envelope_source source = {.connector = CONNECTOR_POSTGRESQL,
+                                           .name = "bank",
+                                           .database = "db",
+                                           .schema = "public",
+                                           .table = "t"};
+    relation->value_schema_id = 11;
+    relation->key_schema_id = 12;
+    relation->topic_index = 3;
+    relation->envelope = envelope_new(&source, relation->value_schema_id);
+    return relation;
+}
+
+/* "1|2|x|~|?": ~ null, ? unchanged */
+static void tuple_of(struct pgoutput_tuple *tuple, const char *text)
+{
+    tuple->n = 0;
+    for (;;) {
+        size_t len = strcspn(text, "|");
+        struct pgoutput_value value = {PGOUTPUT_TUPLE_TEXT, slice_of(text, len)};
+        if (len == 1 && (*text == '~' || *text == '?'))
+            value = (struct pgoutput_value){
+                *text == '~' ? PGOUTPUT_TUPLE_NULL : PGOUTPUT_TUPLE_UNCHANGED_TOAST, {0}};
+        tuple->values[tuple->n++] = value;
+        if (text[len] == '\0')
+            return;
+        text += len + 1;
+    }
+}
+
+struct fixture {
+    struct pg_relation *relation;
+    struct pg_emitter emitter;
+    struct batch *batch;
+    struct event_plan *plan;
+    struct key_plan *key_plan;
+};
+
+static struct fixture fixture_of(uint8_t replica_identity)
+{
+    struct err err = {0};
+    struct fixture f = {.relation = relation_of(replica_identity), .batch = batch_new(1 << 20)};
+    struct buf schema = buf_new(1 << 20);
+    f.emitter = (struct pg_emitter){.source = "core",
+                                    .prefix = "bank",
+                                    .rejects_topic = 9,
+                                    .scratch = buf_new(1 << 20),
+                                    .major = 100,
+                                    .xid = 5,
+                                    .lsn = 90,
+                                    .commit_time_us = 1000,
+                                    .now_us = 2000};
+    ASSERT_OK(envelope_schema(&schema, &f.relation->shape, CONNECTOR_POSTGRESQL, &err), &err);
+    ASSERT_OK(event_plan_new((const char *)schema.ptr, schema.len, &f.plan, &err), &err);
+    buf_clear(&schema);
+    ASSERT_OK(envelope_key_schema(&schema, &f.relation->shape, &err), &err);
+    ASSERT_OK(key_plan_new((const char *)schema.ptr, schema.len, &f.key_plan, &err), &err);
+    buf_done(&schema);
+    return f;
+}
+
+static void fixture_done(struct fixture *f)
+{
+    pg_relation_free(f->relation);
+    batch_free(f->batch);
+    buf_done(&f->emitter.scratch);
+    event_plan_free(f->plan);
+    key_plan_free(f->key_plan);
+}
+
+static void put_avro_value(struct buf *out, const struct avro_value *value)
+{
+    switch (value->kind) {
+    case AVRO_VALUE_NULL: buf_put_str(out, "~"); break;
+    case AVRO_VALUE_LONG: buf_printf(out, "%lld", (long long)value->i); break;
+    case AVRO_VALUE_BYTES: buf_put_slice(out, value->bytes); break;
+    case AVRO_VALUE_DECIMAL: /* small ones are enough here */
+        buf_printf(out, "%d",
+                   value->bytes.len == 1 ? (int8_t)value->bytes.ptr[0]
+                                         : (int)(int8_t)value->bytes.ptr[0] * 256 + value->bytes.ptr[1]);
+        break;
+    default: buf_put_str(out, "!"); break;
+    }
+}
+
+static void put_image(struct buf *out, const struct avro_value *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_put_u8(out, '|');
+        put_avro_value(out, &values[i]);
+    }
+}
+
+static void put_key(struct buf *out, const struct fixture *f, struct slice framed)
+{
+    struct err err = {0};
+    struct avro_value values[2];
+    struct slice payload;
+    uint32_t id;
+    ASSERT_OK(avro_unframe(framed, &id, &payload, &err), &err);
+    CHECK_EQ(12, id, "key schema id");
+    ASSERT_OK(key_decode(f->key_plan, payload, values, &err), &err);
+    put_image(out, values, 2);
+}
+
+/* "op key [before] [after] unchanged=.. moved=.. +tombstone @ordinal; ..." */
+static const char *described(const struct fixture *f)
+{
+    static struct buf out;
+    struct err err = {0};
+    buf_done(&out);
+    out = buf_new(1 << 16);
+    for (size_t i = 0; i < f->batch->n_records; i++) {
+        const struct batch_record *record = &f->batch->records[i];
+        struct avro_value before[5], after[5];
+        struct event event = {.before = before, .after = after};
+        struct slice payload;
+        uint32_t id;
+        if (i > 0)
+            buf_put_str(&out, "; ");
+        if (record->topic == f->emitter.rejects_topic) {
+            buf_printf(&out, "reject %.*s @%d", SLICE_ARG(record->key), (int)record->pos.minor);
+            continue;
+        }
+        ASSERT_OK(avro_unframe(record->value, &id, &payload, &err), &err);
+        CHECK_EQ(11, id, "value schema id");
+        ASSERT_OK(event_decode(f->plan, payload, &event, &err), &err);
+        buf_printf(&out, "%c ", (int)event.op);
+        if (record->key.len == 0)
+            buf_put_str(&out, "-");
+        else
+            put_key(&out, f, record->key);
+        buf_put_str(&out, " [");
+        if (event.has_before)
+            put_image(&out, before, 5);
+        buf_put_str(&out, "] [");
+        if (event.has_after)
+            put_image(&out, after, 5);
+        buf_put_str(&out, "]");
+        if (record->unchanged.len > 0)
+            buf_printf(&out, " unchanged=%02x", record->unchanged.ptr[0]);
+        if (record->moved_from.len > 0) {
+            buf_put_str(&out, " moved=");
+            put_key(&out, f, record->moved_from);
+        }
+        buf_printf(&out, "%s @%d", record->tombstone_follows ? " +tombstone" : "", (int)record->pos.minor);
+        CHECK_EQ(100, record->pos.major, "position");
+    }
+    return buf_cstr(&out);
+}
+
+static const struct {
+    const char *behaviour;
+    uint8_t identity;
+    char type;
+    uint8_t old;
+    const char *old_row, *new_row, *want;
+} cases[] = {
+    {"an insert", 'd', 'I', 0, NULL, "1|2|x|y|1.50", "c 2|1 [] [1|2|x|y|150] @0"},
+    {"an insert with nulls", 'd', 'I', 0, NULL, "1|2||~|~", "c 2|1 [] [1|2||~|~] @0"},
+    {"an update tells nothing of before", 'd', 'U', 0, NULL, "1|2|z|y|~", "u 2|1 [] [1|2|z|y|~] @0"},
+    {"an unchanged toast value is marked, not told", 'd', 'U', 0, NULL, "1|2|z|?|~",
+     "u 2|1 [] [1|2|z|__debezium_unavailable_value|~] unchanged=08 @0"},
+    {"an unchanged number has no placeholder", 'd', 'U', 0, NULL, "1|2|?|y|?",
+     "u 2|1 [] [1|2|__debezium_unavailable_value|y|~] unchanged=14 @0"},
+    {"full identity tells before, and what toast was", 'f', 'U', 'O', "1|2|x|old|1.50", "1|2|z|?|?",
+     "u 2|1 [1|2|x|old|150] [1|2|z|old|150] @0"},
+    {"an old key that is the same moves nothing", 'd', 'U', 'K', "1|2|~|~|~", "1|2|z|y|~",
+     "u 2|1 [] [1|2|z|y|~] @0"},
+    {"a changed key is a delete and a create", 'd', 'U', 'K', "1|2|~|~|~", "1|3|z|?|~",
+     "d 2|1 [1|2||~|~] [] +tombstone @0; "
+     "c 3|1 [] [1|3|z|__debezium_unavailable_value|~] unchanged=08 moved=2|1 @1"},
+    {"a changed key under full identity", 'f', 'U', 'O', "1|2|x|old|~", "1|3|x|?|~",
+     "d 2|1 [1|2|x|old|~] [] +tombstone @0; c 3|1 [] [1|3|x|old|~] moved=2|1 @1"},
+    {"a delete tells the key, and zeros where null cannot be", 'd', 'D', 'K', "1|2|~|~|~", NULL,
+     "d 2|1 [1|2||~|~] [] +tombstone @0"},
+    {"a delete under full identity tells the row", 'f', 'D', 'O', "1|2|x|y|1.50", NULL,
+     "d 2|1 [1|2|x|y|150] [] +tombstone @0"},
+    {"a value that has no place is kept in the reject topic", 'd', 'I', 0, NULL, "1|2|x|y|NaN",
+     "reject bank.public.t/100/0 @0"},
+    {"a changed key with such a value is one reject, never half a move", 'd', 'U', 'K', "1|2|~|~|~",
+     "1|3|x|y|NaN", "reject bank.public.t/100/0 @0"},
+};
+
+static enum rc emit(struct fixture *f, size_t i, struct err *err)
+{
+    msg.type = (enum pgoutput_type)cases[i].type;
+    msg.row.old = (enum pgoutput_old)cases[i].old;
+    if (cases[i].old_row != NULL)
+        tuple_of(&msg.old_tuple, cases[i].old_row);
+    if (cases[i].new_row != NULL)
+        tuple_of(&msg.new_tuple, cases[i].new_row);
+    return pg_emit_row(&f->emitter, f->relation, &msg, f->batch, err);
+}
+
+static void rows_become_events(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        struct fixture f = fixture_of(cases[i].identity);
+        ASSERT_OK(emit(&f, i, &err), &err);
+        CHECK_STR(cases[i].want, described(&f), cases[i].behaviour);
+        fixture_done(&f);
+    }
+}
+
+static void what_kafka_has_is_counted_and_not_added(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        struct fixture all = fixture_of(cases[i].identity), none = fixture_of(cases[i].identity),
+                       second = fixture_of(cases[i].identity);
+        ASSERT_OK(emit(&all, i, &err), &err);
+        none.emitter.skip_below = all.emitter.ordinal;
+        ASSERT_OK(emit(&none, i, &err), &err);
+        CHECK_EQ(0, none.batch->n_records, cases[i].behaviour);
+        CHECK_EQ(all.emitter.ordinal, none.emitter.ordinal, cases[i].behaviour);
+        second.emitter.skip_below = 1; /* inside of a pair */
+        ASSERT_OK(emit(&second, i, &err), &err);
+        CHECK_EQ(all.batch->n_records - 1, second.batch->n_records, cases[i].behaviour);
+        fixture_done(&all);
+        fixture_done(&none);
+        fixture_done(&second);
+    }
+}
+
+static void unexpected_null_asks_for_an_optional_column_and_adds_nothing(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    msg.type = PGOUTPUT_INSERT;
+    msg.row.old = PGOUTPUT_OLD_NONE;
+    tuple_of(&msg.new_tuple, "1|2|~|y|~");
+    CHECK_EQ(RC_AGAIN, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err),
+             "a null in a not null column");
+    CHECK_EQ(2, f.emitter.null_column, "which one");
+    CHECK_EQ(0, f.batch->n_records, "nothing was added");
+    CHECK_EQ(0, f.emitter.ordinal, "nothing was counted");
+    f.relation->shape.columns[2].optional = true;
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_EQ(1, f.batch->n_records, "then it fits");
+    fixture_done(&f);
+}
+
+static void null_key_and_wrong_width_are_malformed(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    msg.type = PGOUTPUT_INSERT;
+    msg.row.old = PGOUTPUT_OLD_NONE;
+    tuple_of(&msg.new_tuple, "~|2|x|y|~");
+    CHECK_EQ(RC_FATAL, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "a null in the key");
+    tuple_of(&msg.new_tuple, "1|2|x|y");
+    CHECK_EQ(RC_FATAL, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "a column is missing");
+    CHECK_EQ(ERR_PGOUTPUT_MALFORMED, err.code, "a column is missing");
+    fixture_done(&f);
+}
+
+static void truncate_and_read_events(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    ASSERT_OK(pg_emit_truncate(&f.emitter, f.relation, f.batch, &err), &err);
+    tuple_of(&msg.new_tuple, "1|2|x|y|~");
+    f.emitter.snapshot = true;
+    ASSERT_OK(pg_emit_read(&f.emitter, f.relation, &msg.new_tuple, f.batch, &err), &err);
+    CHECK_STR("t - [] [] @0; r 2|1 [] [1|2|x|y|~] @1", described(&f), "truncate, then a copied row");
+    fixture_done(&f);
+}
+
+static void plan_follows_announcement_and_catalog(void **state)
+{
+    (void)state;
+    struct pg_relation *relation = relation_of('d');
+    CHECK_STR("bank.public.t", relation->topic, "topic");
+    CHECK_EQ(2, relation->shape.n_key_columns, "key");
+    CHECK_EQ(1, relation->shape.key_columns[0], "the key has its index's order, not the table's");
+    CHECK_EQ(COLUMN_DECIMAL, relation->shape.columns[4].type, "a domain is its base type");
+    CHECK_EQ(2, relation->shape.columns[4].scale, "with its modifier");
+    CHECK_STR("INT4", relation->shape.columns[0].source_type, "source type");
+    assert_true(relation->shape.columns[3].optional);
+    assert_false(relation->shape.columns[2].optional);
+    pg_relation_free(relation);
+}
+
+static void what_the_catalog_forgot_is_optional_text(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct pg_relation *relation;
+    const struct pg_table_facts nothing = {0};
+    pg_relation_free(relation_of('d')); /* fills `announced` */
+    ASSERT_OK(pg_relation_compile(&announced, &nothing, &options, &relation, &err), &err);
+    CHECK_EQ(COLUMN_INT32, relation->shape.columns[0].type, "a built-in type needs no catalog");
+    CHECK_EQ(COLUMN_STRING, relation->shape.columns[4].type, "another one is its text");
+    assert_true(relation->shape.columns[2].optional);
+    assert_false(relation->shape.columns[0].optional);
+    pg_relation_free(relation);
+}
+
+static void table_without_a_key_is_refused_unless_it_is_ignored(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct pg_relation *relation;
+    const char *other[] = {"public.other"};
+    const struct config_string_list others = {other, 1};
+    const struct pg_relation_options ignoring = {.prefix = "bank", .tables = &others};
+    pg_relation_free(relation_of('d'));
+    announced.columns[0].flags = announced.columns[1].flags = 0;
+    CHECK_EQ(RC_FATAL, pg_relation_compile(&announced, &facts, &options, &relation, &err), "no key");
+    CHECK_EQ(ERR_PG_NO_KEY, err.code, "no key");
+    ASSERT_OK(pg_relation_compile(&announced, &facts, &ignoring, &relation, &err), &err);
+    assert_false(relation->captured);
+    pg_relation_free(relation);
+}
+
+static void cache_replaces_by_id(void **state)
+{
+    (void)state;
+    struct pg_relcache *cache = pg_relcache_new();
+    for (uint32_t i = 0; i < 100; i++) {
+        struct pg_relation *relation = relation_of('d');
+        relation->id = (i * 37) % 50; /* each twice, in no order */
+        relation->topic_index = i;
+        pg_relcache_put(cache, relation);
+        assert_ptr_equal(relation, pg_relcache_find(cache, relation->id));
+    }
+    for (uint32_t id = 0; id < 50; id++) {
+        assert_non_null(pg_relcache_find(cache, id));
+        assert_true(pg_relcache_find(cache, id)->topic_index >= 50);
+    }
+    assert_null(pg_relcache_find(cache, 50));
+    pg_relcache_free(cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_become_events),
+        cmocka_unit_test(what_kafka_has_is_counted_and_not_added),
+        cmocka_unit_test(unexpected_null_asks_for_an_optional_column_and_adds_nothing),
+        cmocka_unit_test(null_key_and_wrong_width_are_malformed),
+        cmocka_unit_test(truncate_and_read_events),
+        cmocka_unit_test(plan_follows_announcement_and_catalog),
+        cmocka_unit_test(what_the_catalog_forgot_is_optional_text),
+        cmocka_unit_test(table_without_a_key_is_refused_unless_it_is_ignored),
+        cmocka_unit_test(cache_replaces_by_id),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
