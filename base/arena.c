@@ -38,10 +38,15 @@ void arena_free(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->used > arena->peak)
-        arena->peak = arena->used;
-    if (arena->peak > ARENA_KEEP_BYTES)
-        madvise(arena->base + ARENA_KEEP_BYTES, arena->max - ARENA_KEEP_BYTES, MADV_DONTNEED);
+    arena_reset_keeping(arena, ARENA_KEEP_BYTES);
+}
+
+void arena_reset_keeping(struct arena *arena, size_t keep_bytes)
+{
+    size_t page = 4096;
+    size_t keep = MIN((keep_bytes + page - 1) / page * page, arena->max);
+    if (MAX(arena->peak, arena->used) > keep)
+        madvise(arena->base + keep, arena->max - keep, MADV_DONTNEED);
     arena->used = 0;
     arena->peak = 0;
 }

@@ -16,6 +16,8 @@ DEFINE_SCOPED(struct arena *, arena_free)
 
 /* Forgets everything handed out; touched pages beyond the first MiB go back to the system. */
 void arena_reset(struct arena *arena);
+/* The same for an arena that fills again and again: the first keep_bytes stay touched. */
+void arena_reset_keeping(struct arena *arena, size_t keep_bytes);
 
 /* 16-byte aligned, not zeroed. NULL when the arena is full: the caller turns that into ERR_MEMORY_LIMIT. */
 void *arena_alloc(struct arena *arena, size_t bytes);

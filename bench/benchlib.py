@@ -9,8 +9,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import psycopg
-
 ROOT = Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -47,10 +45,14 @@ class Stack:
         subprocess.run([self.program, *map(str, arguments), "--quiet"], check=True)
 
     def postgres(self, database="stori"):
+        import psycopg  # the project's Python has it; the one that starts a bench may not
+
         return psycopg.connect(host=self.env["PG_HOST"], port=self.env["PG_PORT"], user=self.env["PG_USER"],
                                password=self.env["PG_PASSWORD"], dbname=database, autocommit=True)
 
     def warehouse(self):
+        import psycopg
+
         return psycopg.connect(host=self.env["REDSHIFT_HOST"], port=self.env["REDSHIFT_PORT"],
                                user=self.env["REDSHIFT_USER"], password=self.env["REDSHIFT_PASSWORD"],
                                dbname=self.env["REDSHIFT_DATABASE"], sslmode="verify-full",

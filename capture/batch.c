@@ -38,7 +38,7 @@ void batch_free(struct batch *batch)
 
 void batch_reset(struct batch *batch)
 {
-    arena_reset(batch->arena);
+    arena_reset_keeping(batch->arena, batch->max_bytes);
     batch->n_records = 0;
     batch->opened_mono_us = 0;
     batch->mark = (struct batch_mark){0};

@@ -1,5 +1,6 @@
 #include "capture/capture_worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -229,9 +230,19 @@ static enum rc run_sessions(const struct source_context *context, struct err *er
     }
 }
 
+/* librdkafka asks for a buffer of about a megabyte for each request and gives it back at once. By default each of them
+ * is mapped, cleared and unmapped by the kernel; kept on the heap they cost nothing. */
+static void keep_freed_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 16 << 20);
+    mallopt(M_ARENA_MAX, 2);
+}
+
 enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err)
 {
     struct source_context context = {.config = config, .source = source, .registry = registry_new(&config->registry)};
+    keep_freed_memory();
     enum rc rc = check_all(&context, err);
     if (rc == RC_OK)
         rc = run_sessions(&context, err);
