@@ -93,17 +93,25 @@ class TransfersWriter(writer.Writer):
             )
 
 
+SUMS = """\
+    select (select count(*) from "{schema}".accounts), (select sum(balance) from "{schema}".accounts),
+        (select sum(n_transfers) from "{schema}".accounts), (select count(*) from "{schema}".transfers)"""
+
+
+def is_possible(sums):
+    """Every committed state of the source has these sums."""
+    n_accounts, balance, n_touched, n_transfers = sums
+    return (n_accounts, balance, n_touched) == (N_ACCOUNTS, N_ACCOUNTS * OPENING_BALANCE, 2 * n_transfers)
+
+
 class Watcher(threading.Thread):
     """Looks into the warehouse all the time: each look must show a sum and a count that the source can have had."""
-
-    QUERY = """\
-        select (select count(*) from "{schema}".accounts), (select sum(balance) from "{schema}".accounts),
-            (select sum(n_transfers) from "{schema}".accounts), (select count(*) from "{schema}".transfers)"""
 
     def __init__(self, road):
         super().__init__(daemon=True)
         self.road = road
         self.stopping = threading.Event()
+        self.began = time.monotonic()
         self.n_looks = 0
         self.wrong = []
 
@@ -118,15 +126,14 @@ class Watcher(threading.Thread):
 
     def look(self, connection):
         try:
-            seen = connection.execute(self.QUERY.format(schema=self.road.schema)).fetchone()
+            seen = connection.execute(SUMS.format(schema=self.road.schema)).fetchone()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             return  # not made yet
-        n_accounts, balance, n_touched, n_transfers = seen
-        if n_accounts == 0 and n_transfers == 0:
+        if seen[0] == seen[3] == 0:
             return
         self.n_looks += 1
-        if (n_accounts, balance, n_touched) != (N_ACCOUNTS, N_ACCOUNTS * OPENING_BALANCE, 2 * n_transfers):
-            self.wrong.append((n_accounts, balance, n_touched, n_transfers))
+        if not is_possible(seen):
+            self.wrong.append((round(time.monotonic() - self.began, 1), *map(str, seen)))
 
     def stop(self):
         self.stopping.set()
@@ -239,6 +246,10 @@ def kill_at_random(road, supervisor, rng, rounds):
 
 def judge(road, watcher, trades, replay):
     problems = [f"a look into the warehouse showed {seen}" for seen in watcher.wrong[:5]]
+    if problems:
+        problems.append(f"... {len(watcher.wrong)} of {watcher.n_looks} looks were wrong")
+    source = road.sql(SUMS.format(schema="public")).fetchone()
+    assert is_possible(source), f"the writer itself is wrong: {source}"
     for table in ("public.accounts", "public.transfers"):
         problems += road.compare(table).lines()
         problems += events_twice(road, table)

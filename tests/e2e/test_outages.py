@@ -19,7 +19,7 @@ def flowing(road):
 
 
 def write(road, first):
-    road.sql("insert into public.accounts select n, 'x' from generate_series(%s, %s) n", (first, first + 99))
+    road.sql("insert into public.accounts select n, 'x' from generate_series(%s::int, %s::int) n", (first, first + 99))
     road.sql("update public.accounts set v = 'y' where id % 7 = 0")
     road.docs["items"].insert_many({"_id": f"i{n}", "name": f"n{n}"} for n in range(first, first + 100))
 
