@@ -339,8 +339,10 @@ static enum rc source_step(struct sink_worker *worker, size_t index, int timeout
     if (rc == RC_AGAIN)
         judge_end(worker, source);
     TRY(rc);
-    if (step == LEDGER_STEP_EVENTS)
+    if (step == LEDGER_STEP_EVENTS) {
+        source->at_cut = false; /* in the middle of a record: its other partitions are still to come */
         return take_events(worker, index, &events, err);
+    }
     take_record(worker, source);
     judge_end(worker, source);
     return RC_OK;
