@@ -61,6 +61,7 @@ static void *publishing_stage(void *argument)
             break;
         }
         health_touch();
+        health_set(batch->mark.kind == LEDGER_SNAPSHOT ? HEALTH_SNAPSHOT : HEALTH_RUNNING, "");
         batch_queue_give_back(session->context.queue, &batch);
     }
     return NULL;
@@ -94,7 +95,6 @@ static enum rc session_pump(struct session *session, struct err *err)
         if (rc != RC_OK)
             return RC_OK; /* the publishing stage failed: its error counts */
         TRY(session->ops->fill(session->source, batch, err));
-        health_set(batch->mark.kind == LEDGER_SNAPSHOT ? HEALTH_SNAPSHOT : HEALTH_RUNNING, "");
         batch_queue_hand_over(queue, &batch);
     }
     return RC_AGAIN;
@@ -135,6 +135,8 @@ static enum rc session_run(const struct source_context *context, const char *wri
     enum rc rc = session_open(&session, writer, wrote_before, err);
     if (rc == RC_OK) {
         log_info("session_opened", LOG_STR("source", context->source->name), LOG_STR("writer", writer));
+        health_set(HEALTH_RUNNING, ""); /* the START record was committed */
+        health_touch();
         rc = session_pump(&session, err);
     }
     if (rc == RC_AGAIN && session.publishing_runs)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/health.h"
 #include "base/metrics.h"
 #include "base/stop.h"
 #include "base/wrap/kafka.h"
@@ -95,6 +96,15 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
         span_include(publisher, topic, message->partition, message->offset);
 }
 
+/* Served on the publishing stage, while it waits for a broker that does not answer. The next commit clears it. */
+static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
+{
+    (void)client;
+    (void)opaque;
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        health_set(HEALTH_WAITING, reason);
+}
+
 static enum rc producer_new(struct publisher *publisher, struct err *err)
 {
     const struct config_kafka *kafka = &publisher->config->kafka;
@@ -131,6 +141,7 @@ static enum rc producer_new(struct publisher *publisher, struct err *err)
         }
     }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_opaque(conf, publisher);
     return kafka_new(RD_KAFKA_PRODUCER, conf, &publisher->client, err);
 }
@@ -313,6 +324,7 @@ static enum rc transaction_commit(struct publisher *publisher, struct err *err)
                      stop_age_ms() < PUBLISHER_STOP_GRACE_MS;
         if (!again)
             return err_kafka_error(err, error, "could not commit a Kafka transaction");
+        rd_kafka_poll(publisher->client, 0);
     }
     if (publisher->delivery_error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return err_set(err, ERR_BUG, "a transaction was committed although topic %s refused a record",
