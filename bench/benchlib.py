@@ -109,7 +109,7 @@ class Leat:
             self.check()
             if time.monotonic() > end:
                 raise RuntimeError(f"{name} is {self.metric(name)} after {deadline_s} s, {at_least} was expected")
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     def stop(self):
         """SIGTERM; what it cost in all."""

@@ -47,6 +47,7 @@ struct publisher {
 
     struct span *spans;
     size_t n_spans, max_spans;
+    int64_t transaction_wall_ms;  /* one timestamp for all records: a look at the clock for each costs more than its use */
     size_t outstanding;           /* produced and not yet reported */
     rd_kafka_resp_err_t delivery_error;
     char delivery_topic[TOPIC_NAME_BYTES];
@@ -125,6 +126,7 @@ static enum rc producer_new(struct publisher *publisher, struct err *err)
         {"compression.type", kafka->compression},
         {"message.max.bytes", max_bytes},
         {"linger.ms", "5"},
+        {"partitioner", "murmur2_random"}, /* where Java's clients would put the key */
         {"batch.size", "1000000"},
         {"batch.num.messages", "100000"},
         {"queue.buffering.max.messages", "1000000"},
@@ -187,6 +189,7 @@ static enum rc transaction_begin(struct publisher *publisher, struct err *err)
     if (error != NULL)
         return err_kafka_error(err, error, "could not begin a Kafka transaction");
     publisher->n_spans = 0;
+    publisher->transaction_wall_ms = clock_wall_ms();
     publisher->delivery_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     return RC_OK;
 }
@@ -198,6 +201,7 @@ static enum rc produce(struct publisher *publisher, rd_kafka_topic_t *topic, rd_
     rd_kafka_vu_t fields[] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = 0}, /* not copied: the batch outlives the delivery report */
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = publisher->transaction_wall_ms},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)opaque},
         {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)key.ptr, key.len}},
         {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {(void *)(uintptr_t)value.ptr, value.len}},
