@@ -181,7 +181,7 @@ def standin(runner):
 
 def cli(runner):
     """Commands, options and messages of the program."""
-    return pytest(runner, "cli", LEAT_BINARY=str(BUILD / "release/leat"))
+    return pytest(runner, "cli", LEAT_BIN=str(BUILD / "release/leat"))
 
 
 def e2e(runner):
@@ -193,7 +193,7 @@ def e2e(runner):
     if options.crash_seed is not None:
         words.append(f"--crash-seed={options.crash_seed}")
     try:
-        return pytest(runner, "e2e", *words, LEAT_STACK_DIR=str(STACK_FOLDER), LEAT_BINARY=str(BUILD / "release/leat"))
+        return pytest(runner, "e2e", *words, LEAT_STACK_DIR=str(STACK_FOLDER), LEAT_BIN=str(BUILD / "release/leat"))
     finally:
         runner.stack_down()
 

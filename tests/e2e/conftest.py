@@ -3,7 +3,7 @@
     python -m pytest tests/e2e                     (the venv of deploy/local/install --paths)
 
 LEAT_STACK_DIR: a running stack to use; without it one is started under build/ and stopped at the end.
-LEAT_BINARY: the program to test, build/release/leat without it."""
+LEAT_BIN: the program to test, build/release/leat without it."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def servers():
 
 @pytest.fixture(scope="session")
 def binary():
-    found = Path(os.environ.get("LEAT_BINARY") or processes.BINARY)
+    found = Path(os.environ.get("LEAT_BIN") or processes.BINARY)
     assert found.exists(), f"{found} is missing: cmake --preset release && cmake --build --preset release"
     return found
 
