@@ -7,6 +7,7 @@ state that the source really had.
 The seed decides who is killed in which order, the pauses, and what the writers write; the machine decides the rest."""
 
 import collections
+import concurrent.futures
 import random
 import threading
 import time
@@ -19,6 +20,7 @@ N_ACCOUNTS = 200
 OPENING_BALANCE = 1000
 PER_SECOND = 25
 LONGEST_PAUSE_S = 2.5
+RESTART_S = 0.5  # a worker that ended by itself is not started more often than this
 SETTLE_SECONDS = 180
 # Who is killed, in twenty rounds.
 DECK = (
@@ -141,24 +143,38 @@ class Watcher(threading.Thread):
 
 
 class Supervisor:
-    """Starts again what ended; knows which ends are in order."""
+    """Kills, and starts again what was killed or ended; knows which ends are in order."""
 
-    def __init__(self, workers):
+    def __init__(self, servers, workers):
+        self.servers = servers
         self.workers = {worker.name: worker for worker in workers}
         self.ends = collections.Counter()
+        self.not_before = dict.fromkeys(self.workers, 0.0)
+        self.restarting = None  # a thread: one server at a time, while the killing of workers goes on
 
     def kill(self, name):
-        self.workers[name].kill()
-        self.workers[name].start()
+        if name in self.workers:
+            self.workers[name].kill()
+            self.workers[name].start()
+            return
+        self.wait_for_server()
+        self.restarting = concurrent.futures.ThreadPoolExecutor(1).submit(
+            self.servers.stack, "restart", name, kill=True
+        )
+
+    def wait_for_server(self):
+        if self.restarting:
+            self.restarting.result()
 
     def look_after(self):
         for worker in self.workers.values():
-            if worker.is_alive():
+            if worker.is_alive() or time.monotonic() < self.not_before[worker.name]:
                 continue
             failures = worker.log_events("worker_failed")
             code = failures[-1]["code"] if failures else f"exit {worker.process.returncode}"
             assert code in MISSING_AT_START, f"{worker.name} ended by itself: {code}\n{worker.tail()}"
             self.ends[code] += 1
+            self.not_before[worker.name] = time.monotonic() + RESTART_S
             worker.start()
 
 
@@ -178,12 +194,12 @@ def test_nothing_is_lost_or_twice_whoever_is_killed(road, seed, request, capsys)
     transfers = TransfersWriter(road, seed)
     trades = writer.TradesWriter(road.servers, seed, PER_SECOND, road.documents_name, "trades")
     watcher = Watcher(road)
-    supervisor = Supervisor(workers)
+    supervisor = Supervisor(road.servers, workers)
     for thread in (transfers, trades, watcher):
         thread.start()
     began = time.monotonic()
     try:
-        killed = kill_at_random(road, supervisor, random.Random(seed), rounds)
+        killed = kill_at_random(supervisor, random.Random(seed), rounds)
     finally:
         for thread in (transfers, trades):
             thread.stop()
@@ -223,7 +239,7 @@ def prepare(road):
     road.configure(core={"batch_max_bytes": "64KiB"})
 
 
-def kill_at_random(road, supervisor, rng, rounds):
+def kill_at_random(supervisor, rng, rounds):
     """How often each was killed."""
     killed = collections.Counter()
     order = []
@@ -236,11 +252,9 @@ def kill_at_random(road, supervisor, rng, rounds):
         while time.monotonic() < pause_ends:
             supervisor.look_after()
             time.sleep(0.05)
-        if name in supervisor.workers:
-            supervisor.kill(name)
-        else:
-            road.servers.stack("restart", name, kill=True)
+        supervisor.kill(name)
         killed[name] += 1
+    supervisor.wait_for_server()
     return killed
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def parse(arguments):
 
 
 class Progress:
-    """One line a step, with the seconds that it took."""
+    """One line at the begin of a step, and one when it took longer than a moment."""
 
     def __init__(self):
         self.began = time.monotonic()
@@ -53,9 +54,9 @@ class Progress:
     @contextlib.contextmanager
     def step(self, text):
         began = time.monotonic()
-        self.say(f"{text} ...")
+        self.say(text)
         yield
-        self.say(f"{text}: done in {time.monotonic() - began:.1f} s")
+        self.say(f"  took {time.monotonic() - began:.1f} s")
 
 
 def command(words, log):
@@ -72,6 +73,8 @@ class Demo:
         self.options = options
         self.folder = options.dir.resolve()
         self.stack_folder = self.folder / "stack"
+        self.config_file = self.folder / "leat.yaml"
+        self.pids_file = self.folder / "kept.pids"
         self.progress = Progress()
         self.servers = None
         self.workers = []
@@ -80,6 +83,7 @@ class Demo:
 
     def prepare(self):
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.end_kept_workers()
         log = self.folder / "build.log"
         log.write_text("")
         with self.progress.step("building leat"):
@@ -90,6 +94,19 @@ class Demo:
             base = self.options.port_base or ports.free_base(FIRST_PORT)
             command([STACK, "up", "--dir", self.stack_folder, "--port-base", str(base)], log)
         self.servers = Servers(self.stack_folder)
+
+    def end_kept_workers(self):
+        """Those that an earlier run left with --keep: they would wait for servers that are about to be emptied."""
+        if not self.pids_file.exists():
+            return
+        for pid in self.pids_file.read_text().split():
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except FileNotFoundError:
+                continue
+            if str(self.config_file).encode() in words:  # ours, not a stranger that got the number
+                os.kill(int(pid), signal.SIGKILL)
+        self.pids_file.unlink()
 
     def load(self):
         with self.progress.step(f"generating {generate.N_TRANSACTIONS:,} transactions and {generate.N_TRADES:,} trades"):
@@ -104,7 +121,7 @@ class Demo:
             raise Failed(f"{n_loaded:,} of {generate.N_TRANSACTIONS:,} transactions could be loaded")
 
     def start_workers(self):
-        config = leatconfig.write(self.folder / "leat.yaml", leatconfig.bank(self.servers, PREFIX, SCHEMA))
+        config = leatconfig.write(self.config_file, leatconfig.bank(self.servers, PREFIX, SCHEMA))
         for name, words in (("capture-core", "capture core"), ("capture-docs", "capture docs"), ("sink", "sink")):
             worker = processes.Worker(name, config, words.split(), self.folder, detached=True)
             worker.log.unlink(missing_ok=True)
@@ -239,6 +256,7 @@ class Demo:
             if self.options.keep:
                 for worker in self.workers:
                     worker.start()
+                self.pids_file.write_text("".join(f"{worker.process.pid}\n" for worker in self.workers))
                 keep = True
             self.where_next()
             return is_right
