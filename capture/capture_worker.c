@@ -3,7 +3,9 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/health.h"
@@ -37,6 +39,13 @@ struct session {
     enum rc publish_rc;           /* the publishing stage's end; read after join */
     struct err publish_err;
 };
+
+void capture_process_init(void)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "/mongoc-%d", (int)getpid());
+    shm_unlink(name);
+}
 
 static const struct source_ops *ops_of(const struct config_source *source)
 {

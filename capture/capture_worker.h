@@ -5,6 +5,10 @@
 #include "base/config.h"
 #include "base/err.h"
 
+/* The first thing in main, before anything can end the process. libmongoc makes a shared memory object for its counters
+ * when it is loaded, and a process that is killed would leave it behind for ever: it gets no name. */
+void capture_process_init(void);
+
 /* Runs until stop is requested (RC_OK) or a person must act. What is missing at start ends it; what goes away later is
  * waited for. */
 MUST_CHECK enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "capture/capture_worker.h"
 #include "command.h"
 
 static int run(const struct cli_args *args, const struct cli_command *command)
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
     struct cli_args args;
     const struct cli_command *command;
     struct err err = {0};
+    capture_process_init();
     if (cli_parse(argc, argv, &args, &command, &err) != RC_OK)
         return cli_fail(&err);
     return run(&args, command);

@@ -25,14 +25,19 @@ struct node {
     int column; /* -1: only a way to deeper ones */
 };
 
+/* bson_iter_t asks for 128-byte alignment and is 80 bytes long: an array of it would be misaligned. */
+struct found {
+    bson_iter_t value;
+    bool is_there;
+};
+
 struct mapping {
     const struct config_collection *collection;
     char *topic;
     struct table_shape shape;
     struct column *columns; /* [0] is _id, [i + 1] the collection's column i */
     struct node root;
-    bson_iter_t *found;     /* where column i's value stands in the document being mapped */
-    bool *is_found;
+    struct found *found;    /* where column i's value stands in the document being mapped */
 };
 
 static const uint16_t id_column[] = {0};
@@ -95,9 +100,8 @@ struct mapping *mapping_new(const struct config_collection *collection, const ch
     mapping->collection = collection;
     mapping->topic = strdup(topic);
     mapping->columns = calloc(n, sizeof(*mapping->columns));
-    mapping->found = aligned_alloc(_Alignof(bson_iter_t), n * sizeof(*mapping->found));
-    mapping->is_found = calloc(n, sizeof(*mapping->is_found));
-    if (mapping->topic == NULL || mapping->columns == NULL || mapping->found == NULL || mapping->is_found == NULL)
+    mapping->found = aligned_alloc(_Alignof(struct found), n * sizeof(*mapping->found));
+    if (mapping->topic == NULL || mapping->columns == NULL || mapping->found == NULL)
         abort();
     mapping->root.column = -1;
     mapping->columns[0] = (struct column){.name = "_id", .type = COLUMN_STRING, .length = MAPPING_ID_CHARS};
@@ -122,7 +126,6 @@ void mapping_free(struct mapping *mapping)
     free(mapping->topic);
     free(mapping->columns);
     free(mapping->found);
-    free(mapping->is_found);
     free(mapping);
 }
 
@@ -142,8 +145,8 @@ static void find_values(const struct mapping *mapping, const struct node *node, 
             if (child->name_len != len || memcmp(child->name, name, len) != 0)
                 continue;
             if (child->column >= 0) {
-                mapping->found[child->column] = *member;
-                mapping->is_found[child->column] = true;
+                mapping->found[child->column].value = *member;
+                mapping->found[child->column].is_there = true;
             }
             bson_iter_t members;
             if (child->n_children > 0 && BSON_ITER_HOLDS_DOCUMENT(member) && bson_iter_recurse(member, &members))
@@ -345,8 +348,8 @@ static enum rc put_value(const bson_iter_t *value, const struct config_column *c
 static enum rc put_column(const struct mapping *mapping, size_t i, struct buf *out, struct err *err)
 {
     const struct config_column *column = &mapping->collection->columns[i - 1];
-    const bson_iter_t *value = &mapping->found[i];
-    if (!mapping->is_found[i] || BSON_ITER_HOLDS_NULL(value) || BSON_ITER_HOLDS_UNDEFINED(value)) {
+    const bson_iter_t *value = &mapping->found[i].value;
+    if (!mapping->found[i].is_there || BSON_ITER_HOLDS_NULL(value) || BSON_ITER_HOLDS_UNDEFINED(value)) {
         if (column->required)
             return err_set(err, ERR_DOC_MISSING_FIELD, "%s is missing", column->path);
         avro_put_null(out);
@@ -361,14 +364,15 @@ enum rc mapping_put_row(const struct mapping *mapping, const bson_t *document, s
 {
     bson_iter_t members;
     size_t before = out->len;
-    memset(mapping->is_found, 0, mapping->shape.n_columns * sizeof(*mapping->is_found));
+    for (size_t i = 0; i < mapping->shape.n_columns; i++)
+        mapping->found[i].is_there = false;
     if (bson_iter_init(&members, document))
         find_values(mapping, &mapping->root, &members);
-    if (!mapping->is_found[0]) {
+    if (!mapping->found[0].is_there) {
         ret_refusal->path = "_id";
         return err_set(err, ERR_DOC_MISSING_FIELD, "_id is missing");
     }
-    mapping_put_key(&mapping->found[0], out);
+    mapping_put_key(&mapping->found[0].value, out);
     for (size_t i = 1; i < mapping->shape.n_columns; i++) {
         enum rc rc = put_column(mapping, i, out, err);
         if (rc != RC_OK) {

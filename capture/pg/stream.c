@@ -39,7 +39,9 @@ struct pg_stream {
     size_t cap, start, end;
     char *libpq_message; /* libpq: the one handed out */
 
-    bool flows; /* data followed at once the last time we waited */
+    bool flows;   /* data followed at once the last time we waited */
+    bool drained; /* the last read took all there was: while data flows the next one waits until more has
+                     gathered */
     uint64_t wal_end, confirmed, sent;
     bool asked, must_answer;
     int64_t sent_mono_ms;
@@ -115,6 +117,11 @@ void pg_stream_confirm(struct pg_stream *stream, uint64_t lsn)
 {
     if (lsn > stream->confirmed)
         stream->confirmed = lsn;
+}
+
+bool pg_stream_flows(const struct pg_stream *stream)
+{
+    return stream->flows;
 }
 
 uint64_t pg_stream_wal_end(const struct pg_stream *stream)
@@ -231,17 +238,22 @@ static enum rc frame_receive(struct pg_stream *stream, struct err *err)
         stream->end -= stream->start;
         stream->start = 0;
     }
+    if (stream->flows && stream->drained)
+        return RC_AGAIN;
     for (;;) {
-        ssize_t n = recv(PQsocket(stream->conn), stream->buf + stream->end, stream->cap - stream->end,
-                         MSG_DONTWAIT);
+        size_t room = stream->cap - stream->end;
+        ssize_t n = recv(PQsocket(stream->conn), stream->buf + stream->end, room, MSG_DONTWAIT);
         if (n > 0) {
             stream->end += (size_t)n;
+            stream->drained = (size_t)n < room;
             return RC_OK;
         }
         if (n == 0)
             return stream_ended(err);
-        if (errno == EAGAIN)
+        if (errno == EAGAIN) {
+            stream->flows = false;
             return RC_AGAIN;
+        }
         if (errno != EINTR)
             return err_set(err, ERR_PG_UNREACHABLE, "could not read the replication stream: %s",
                            strerror(errno));
@@ -335,13 +347,12 @@ static void nap_us(int64_t us)
 enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *err)
 {
     TRY(pg_stream_tend(stream, err));
-    if (stream->flows) {
-        stream->flows = false; /* one nap; when nothing gathered in it, the next wait is a poll */
+    if (stream->flows) { /* when nothing gathered in the nap, the next read says so, and the next wait is a
+                            poll */
         nap_us(GATHER_US);
-        struct pollfd readable = {.fd = PQsocket(stream->conn), .events = POLLIN};
-        stream->flows = poll(&readable, 1, 0) == 1;
-        if (stream->flows)
-            return RC_OK;
+        stream->drained = false;
+        stream->flows = stream->own_framing;
+        return RC_OK;
     }
     int64_t due_ms = feedback_due_ms(stream);
     if (timeout_ms > due_ms)

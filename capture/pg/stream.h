@@ -26,6 +26,9 @@ MUST_CHECK enum rc pg_stream_next(struct pg_stream *stream, struct slice *ret_me
 /* After RC_AGAIN: waits for data, for other_fd, for a stop, for a due feedback, or for the time to pass. */
 MUST_CHECK enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *err);
 
+/* Data keeps coming: what RC_AGAIN means then is "not gathered yet". */
+bool pg_stream_flows(const struct pg_stream *stream);
+
 /* How far the server may forget. Never moves back. Sent soon; at once with pg_stream_flush. */
 void pg_stream_confirm(struct pg_stream *stream, uint64_t lsn);
 /* Sends feedback when it is due: asked for, advanced, or five seconds old. Cheap. */

@@ -11,7 +11,9 @@
 enum {
     LOOK_EVERY = 256, /* messages between two looks at clocks, feedback and the stop flag */
     PRODUCE_OVERHEAD_BYTES =
-        64 << 20, /* a row's text on the wire may be this much, or eight times the largest record */
+        64 << 20,       /* a row's text on the wire may be this much, or eight times the largest record */
+    BULK_RECORDS = 500, /* a batch with so many is of a busy stream, ... */
+    BULK_AGE_US = 50 * US_PER_MS, /* ... and gathers this long before it is published */
     SHUTDOWN_IDLE_US = 500 *
                        US_PER_MS, /* a server that asks gets a position this often, not only each heartbeat */
 };
@@ -226,7 +228,8 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     if (source->in_transaction)
         left_us = US_PER_S;
     else if (batch->n_records > 0)
-        left_us = age_left_us(source, batch, now_us);
+        left_us = publishing ? age_left_us(source, batch, now_us)
+                             : batch->opened_mono_us + BULK_AGE_US - now_us;
     int64_t wait_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
     TRY(pg_stream_wait(source->stream, queue_fd, (int)MIN(wait_ms, MS_PER_S), err));
     if (queue_fd >= 0) {
@@ -236,6 +239,18 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     }
     TRY(pg_session_check_publisher(source, err));
     return look_around(source, err);
+}
+
+/* The publisher is free. A Kafka commit costs the same whatever it holds (librdkafka's main thread alone
+ * turns for 2 to 3 ms in each transaction, measured with 2.0.2), so on a busy stream a batch is given a
+ * moment to become worth one. */
+static bool is_worth_a_commit(const struct source *source, const struct batch *batch, int64_t now_us)
+{
+    if (!batch_queue_is_idle(source->context.queue))
+        return false;
+    if (now_us - batch->opened_mono_us >= BULK_AGE_US)
+        return true;
+    return batch->n_records < BULK_RECORDS && !pg_stream_flows(source->stream);
 }
 
 /* Everything in the batch is of whole transactions: also when another one has begun and nothing of it is in.
@@ -270,7 +285,7 @@ enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err
                 TRY(look_around(source, err));
             continue;
         }
-        if (has_whole && batch_queue_is_idle(source->context.queue))
+        if (has_whole && is_worth_a_commit(source, batch, now_us))
             return mark_commit(source, batch, err);
         if (batch->n_records == 0 && is_heartbeat_due(source, now_us))
             return mark_idle(source, batch, err);
