@@ -6,19 +6,18 @@
 enum { CATALOG_LIST_MAX_BYTES = 16 << 20, PG_VERSION_15 = 150000, PG_VERSION_18 = 180000 };
 
 /* Column lists and row filters came with 15. */
-#define SQL_TABLES_SELECT(columns, filter)                                                                   \
-    "select c.oid, n.nspname, c.relname, c.relkind, c.relreplident,"                                         \
-    " exists(select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary),"                \
-    " exists(select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisreplident),"              \
+#define SQL_TABLES_SELECT(columns, filter)                                                                             \
+    "select c.oid, n.nspname, c.relname, c.relkind, c.relreplident,"                                                   \
+    " exists(select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisprimary),"                          \
+    " exists(select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisreplident),"                        \
     " pg_catalog.has_table_privilege(c.oid, 'select'), " filter ", " columns
-#define SQL_TABLES_PUBLISHED                                                                                 \
-    " from pg_catalog.pg_publication_tables t"                                                               \
-    " join pg_catalog.pg_namespace n on n.nspname = t.schemaname"                                            \
-    " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename"                      \
+#define SQL_TABLES_PUBLISHED                                                                                           \
+    " from pg_catalog.pg_publication_tables t"                                                                         \
+    " join pg_catalog.pg_namespace n on n.nspname = t.schemaname"                                                      \
+    " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename"                                \
     " where t.pubname = $1 order by n.nspname, c.relname"
 
-static const char SQL_PUBLISHED_TABLES[] = SQL_TABLES_SELECT("t.attnames", "t.rowfilter")
-    SQL_TABLES_PUBLISHED;
+static const char SQL_PUBLISHED_TABLES[] = SQL_TABLES_SELECT("t.attnames", "t.rowfilter") SQL_TABLES_PUBLISHED;
 
 static const char SQL_PUBLISHED_TABLES_BEFORE_15[] = SQL_TABLES_SELECT("null", "null") SQL_TABLES_PUBLISHED;
 
@@ -58,8 +57,8 @@ static const char SQL_RELATION_COLUMNS[] =
     " and ($2::name[] is null or a.attname = any($2::name[]))"
     " and (a.attgenerated = '' or ($3 and $2::name[] is not null)) order by a.attnum";
 
-static enum rc query(PGconn *conn, const char *sql, int n, const char *const *params, PGresult **ret,
-                     const char *what, struct err *err)
+static enum rc query(PGconn *conn, const char *sql, int n, const char *const *params, PGresult **ret, const char *what,
+                     struct err *err)
 {
     SCOPED(PQclear) PGresult *res = PQexecParams(conn, sql, n, NULL, params, NULL, NULL, 0);
     if (PQresultStatus(res) != PGRES_TUPLES_OK)
@@ -135,26 +134,23 @@ static enum rc check_table(const struct pg_table *table, struct err *err)
                    (table->replica_identity == 'f' && table->has_primary_key) ||
                    (table->replica_identity == 'i' && table->has_identity_index);
     if (!has_key && table->replica_identity == 'f')
-        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has replica identity full but no primary key",
-                       table->schema, table->name);
+        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has replica identity full but no primary key", table->schema,
+                       table->name);
     if (!has_key && table->replica_identity == 'n' && table->has_primary_key)
-        return err_set(
-            err, ERR_PG_NO_KEY,
-            "table %s.%s has a primary key but replica identity nothing: its deletes would not say what "
-            "was deleted",
-            table->schema, table->name);
+        return err_set(err, ERR_PG_NO_KEY,
+                       "table %s.%s has a primary key but replica identity nothing: its deletes would not say what "
+                       "was deleted",
+                       table->schema, table->name);
     if (!has_key)
         return err_set(err, ERR_PG_NO_KEY, "table %s.%s has no primary key and no replica identity index",
                        table->schema, table->name);
     if (!table->can_select)
-        return err_set(err, ERR_PG_PERMISSION, "the role may not select from table %s.%s", table->schema,
-                       table->name);
+        return err_set(err, ERR_PG_PERMISSION, "the role may not select from table %s.%s", table->schema, table->name);
     return RC_OK;
 }
 
-static enum rc check_all_found(PGconn *conn, const struct config_string_list *wanted,
-                               const struct pg_table *tables, size_t n, const char *publication,
-                               struct err *err)
+static enum rc check_all_found(PGconn *conn, const struct config_string_list *wanted, const struct pg_table *tables,
+                               size_t n, const char *publication, struct err *err)
 {
     for (size_t i = 0; i < wanted->n; i++) {
         bool found = false;
@@ -168,15 +164,15 @@ static enum rc check_all_found(PGconn *conn, const struct config_string_list *wa
         if (PQntuples(res) == 0)
             return err_set(err, ERR_PG_TABLE_MISSING, "table %s does not exist", wanted->items[i]);
         return err_set(err, ERR_PG_TABLE_MISSING,
-                       "table %s is not in publication \"%s\": alter publication ... add table",
-                       wanted->items[i], publication);
+                       "table %s is not in publication \"%s\": alter publication ... add table", wanted->items[i],
+                       publication);
     }
     return RC_OK;
 }
 
 enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, const char *publication,
-                          bool publication_exists, struct arena *arena, struct pg_table **ret_tables,
-                          size_t *ret_n, struct err *err)
+                          bool publication_exists, struct arena *arena, struct pg_table **ret_tables, size_t *ret_n,
+                          struct err *err)
 {
     SCOPED(PQclear) PGresult *res = NULL;
     TRY(read_tables(conn, config, publication, publication_exists, &res, err));
@@ -210,8 +206,8 @@ enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, 
     return RC_OK;
 }
 
-static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct arena *arena,
-                                 struct pg_table_facts *facts, struct err *err)
+static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct arena *arena, struct pg_table_facts *facts,
+                                 struct err *err)
 {
     char id[16];
     SCOPED(PQclear) PGresult *res = NULL;
@@ -275,8 +271,7 @@ enum rc pg_catalog_relation(PGconn *conn, const struct pg_table *table, struct a
     TRY(query(conn, SQL_RELATION_COLUMNS, 3, params, &res, "the columns of a table", err));
     TRY(read_column_facts(conn, table->oid, arena, &facts, err));
     if (PQntuples(res) > PGOUTPUT_MAX_COLUMNS)
-        return err_set(err, ERR_BUG, "table %s.%s has %d columns", table->schema, table->name,
-                       PQntuples(res));
+        return err_set(err, ERR_BUG, "table %s.%s has %d columns", table->schema, table->name, PQntuples(res));
     ret_relation->id = table->oid;
     ret_relation->schema = table->schema;
     ret_relation->name = table->name;
@@ -285,12 +280,10 @@ enum rc pg_catalog_relation(PGconn *conn, const struct pg_table *table, struct a
     for (int row = 0; row < PQntuples(res); row++) {
         const char *name = text_in(arena, res, row, 0);
         if (name == NULL)
-            return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", table->schema,
-                           table->name);
+            return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", table->schema, table->name);
         bool is_key = table->replica_identity == 'f';
         for (size_t i = 0; i < facts.n_columns; i++)
-            is_key = is_key ||
-                     (facts.columns[i].key_position > 0 && strcmp(facts.columns[i].name, name) == 0);
+            is_key = is_key || (facts.columns[i].key_position > 0 && strcmp(facts.columns[i].name, name) == 0);
         ret_relation->columns[row] = (struct pgoutput_column){.flags = is_key ? PGOUTPUT_COLUMN_KEY : 0,
                                                               .name = name,
                                                               .type_oid = oid_of(res, row, 1),

@@ -23,9 +23,9 @@ struct pg_table {
 /* config->tables when given, else all of the publication; sorted by name. publication_exists false: the
  * tables as they stand in the catalog. ERR_PG_TABLE_MISSING, ERR_PG_NO_KEY, ERR_PG_PERMISSION name the table.
  */
-MUST_CHECK enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config,
-                                     const char *publication, bool publication_exists, struct arena *arena,
-                                     struct pg_table **ret_tables, size_t *ret_n, struct err *err);
+MUST_CHECK enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, const char *publication,
+                                     bool publication_exists, struct arena *arena, struct pg_table **ret_tables,
+                                     size_t *ret_n, struct err *err);
 
 struct pg_column_facts {
     const char *name;
@@ -46,8 +46,8 @@ struct pg_table_facts {
 };
 
 /* Facts about a relation's columns, types included. What is no longer in the catalog is not in the facts. */
-MUST_CHECK enum rc pg_catalog_facts(PGconn *conn, const struct pgoutput_relation *relation,
-                                    struct arena *arena, struct pg_table_facts *ret_facts, struct err *err);
+MUST_CHECK enum rc pg_catalog_facts(PGconn *conn, const struct pgoutput_relation *relation, struct arena *arena,
+                                    struct pg_table_facts *ret_facts, struct err *err);
 
 /* The table as pgoutput would announce it: for the first copy. Names live in the arena. */
 MUST_CHECK enum rc pg_catalog_relation(PGconn *conn, const struct pg_table *table, struct arena *arena,

@@ -30,8 +30,7 @@ static enum rc announce(struct source *source, struct batch *batch, struct err *
 static enum rc await_announced(struct source *source, struct err *err)
 {
     for (;;) {
-        bool idle = batch_queue_is_idle(
-            source->context.queue); /* before the next look: it is set after the commit */
+        bool idle = batch_queue_is_idle(source->context.queue); /* before the next look: it is set after the commit */
         if (publisher_committed(source->context.publisher) >= PG_CONFIRM_ANNOUNCED)
             return RC_OK;
         if (idle)
@@ -88,10 +87,8 @@ static enum rc truncate_tables(struct source *source, struct batch *batch, struc
 {
     for (size_t i = 0; i < source->n_tables; i++) {
         if (!pg_session_has_room(batch, 1))
-            return err_set(err, ERR_MEMORY_LIMIT, "a batch has no room for a truncate of %zu tables",
-                           source->n_tables);
-        TRY(pg_emit_truncate(&source->emitter, pg_relcache_find(source->relcache, source->tables[i].oid),
-                             batch, err));
+            return err_set(err, ERR_MEMORY_LIMIT, "a batch has no room for a truncate of %zu tables", source->n_tables);
+        TRY(pg_emit_truncate(&source->emitter, pg_relcache_find(source->relcache, source->tables[i].oid), batch, err));
     }
     return RC_OK;
 }
@@ -104,8 +101,8 @@ static enum rc prepare(struct source *source, struct batch *batch, struct err *e
     TRY(await_announced(source, err));
     TRY(drop_older_slot(source, err));
     TRY(open_snapshot(source, &point, err));
-    log_info("snapshot_started", LOG_STR("source", source->context.source->name),
-             LOG_U64("tables", source->n_tables), LOG_U64("attempt", source->state.attempt));
+    log_info("snapshot_started", LOG_STR("source", source->context.source->name), LOG_U64("tables", source->n_tables),
+             LOG_U64("attempt", source->state.attempt));
     source->state.end_lsn = point;
     source->state.commit_lsn = point - 1;
     source->emitter.major = point - 1;
@@ -147,8 +144,7 @@ static enum rc begin_table(struct source *source, struct err *err)
 static enum rc add_row(struct source *source, struct batch *batch, struct err *err)
 {
     enum rc rc;
-    while ((rc = pg_emit_read(&source->emitter, source->copied, &source->msg->new_tuple, batch, err)) ==
-           RC_AGAIN)
+    while ((rc = pg_emit_read(&source->emitter, source->copied, &source->msg->new_tuple, batch, err)) == RC_AGAIN)
         TRY(pg_session_relax(source, source->copied, err));
     return rc;
 }
@@ -177,15 +173,15 @@ static enum rc copy_rows(struct source *source, struct batch *batch, struct err 
             TRY(add_row(source, batch, err));
             continue;
         }
-        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted),
-                   source->copied->topic, NULL);
+        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted), source->copied->topic,
+                   NULL);
         counted = batch->n_records;
         source->copying = false;
         source->next_table++;
     }
     if (source->copying)
-        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted),
-                   source->copied->topic, NULL);
+        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted), source->copied->topic,
+                   NULL);
     return RC_OK;
 }
 

@@ -62,9 +62,8 @@ static bool scan_fraction(struct scan *s, int64_t *ret_us)
 static bool scan_clock(struct scan *s, int max_hour_digits, int64_t *ret_us)
 {
     int64_t hours, minutes, seconds, fraction;
-    if (!scan_number(s, 2, max_hour_digits, &hours) || !scan_char(s, ':') ||
-        !scan_number(s, 2, 2, &minutes) || !scan_char(s, ':') || !scan_number(s, 2, 2, &seconds) ||
-        !scan_fraction(s, &fraction))
+    if (!scan_number(s, 2, max_hour_digits, &hours) || !scan_char(s, ':') || !scan_number(s, 2, 2, &minutes) ||
+        !scan_char(s, ':') || !scan_number(s, 2, 2, &seconds) || !scan_fraction(s, &fraction))
         return false;
     return minutes < 60 && seconds <= 60 &&
            !__builtin_mul_overflow((hours * 60 + minutes) * 60 + seconds, SECOND_US, ret_us) &&
@@ -210,8 +209,8 @@ static size_t put_fraction(char *out, size_t size, int64_t fraction_us)
 static size_t put_clock(char *out, size_t size, int64_t us)
 {
     int64_t seconds = us / SECOND_US;
-    size_t len = (size_t)snprintf(out, size, "%02d:%02d:%02d", (int)(seconds / 3600),
-                                  (int)(seconds / 60 % 60), (int)(seconds % 60));
+    size_t len = (size_t)snprintf(out, size, "%02d:%02d:%02d", (int)(seconds / 3600), (int)(seconds / 60 % 60),
+                                  (int)(seconds % 60));
     len += put_fraction(out + len, size - len, us % SECOND_US);
     len += (size_t)snprintf(out + len, size - len, "Z");
     return len;
@@ -234,8 +233,8 @@ size_t pg_timestamptz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
     struct scan s = scan_of(text);
     struct civil civil;
     int64_t clock_us;
-    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) ||
-        !scan_word(&s, "+00") || !scan_era_and_end(&s, &civil))
+    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) || !scan_word(&s, "+00") ||
+        !scan_era_and_end(&s, &civil))
         return 0;
     size_t len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
     return len + put_clock(out + len, PG_ZONED_TEXT_BYTES - len, clock_us);

@@ -48,8 +48,8 @@ static void put_unchanged(const struct pg_relation *relation, size_t i, struct d
     put_missing(relation, i, &draft->buf);
 }
 
-static inline enum outcome put_value(const struct pg_relation *relation, size_t i,
-                                     const struct pgoutput_value *value, struct draft *draft)
+static inline enum outcome put_value(const struct pg_relation *relation, size_t i, const struct pgoutput_value *value,
+                                     struct draft *draft)
 {
     bool optional = relation->shape.columns[i].optional;
     draft->column = (uint32_t)i;
@@ -140,8 +140,8 @@ static struct envelope_source source_of(const struct pg_emitter *emitter)
 
 static enum rc too_large(struct err *err, const struct pg_relation *relation, const struct batch *batch)
 {
-    return err_set(err, ERR_MEMORY_LIMIT, "a row of table %s.%s does not fit a batch of %zu bytes",
-                   relation->schema, relation->name, arena_max(batch->arena));
+    return err_set(err, ERR_MEMORY_LIMIT, "a row of table %s.%s does not fit a batch of %zu bytes", relation->schema,
+                   relation->name, arena_max(batch->arena));
 }
 
 /* Adds the draft as the next event, or only counts it when Kafka has it. */
@@ -175,8 +175,8 @@ static enum rc draft_add(struct pg_emitter *emitter, const struct pg_relation *r
     return RC_OK;
 }
 
-static void draft_end_value(const struct pg_emitter *emitter, const struct pg_relation *relation,
-                            struct draft *draft, enum envelope_op op)
+static void draft_end_value(const struct pg_emitter *emitter, const struct pg_relation *relation, struct draft *draft,
+                            enum envelope_op op)
 {
     struct envelope_source source = source_of(emitter);
     envelope_end(relation->envelope, &draft->buf, op, &source, emitter->now_us);
@@ -185,8 +185,7 @@ static void draft_end_value(const struct pg_emitter *emitter, const struct pg_re
 
 /* ---- rejects ---- */
 
-static void put_json_row(const struct pg_relation *relation, const struct pgoutput_tuple *row,
-                         struct buf *out)
+static void put_json_row(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out)
 {
     bool first = true;
     buf_put_u8(out, '{');
@@ -223,8 +222,7 @@ static void put_json_record(const struct pg_relation *relation, char op, const s
     buf_put_u8(out, '}');
 }
 
-static void put_key_text(const struct pg_relation *relation, const struct pgoutput_tuple *row,
-                         struct buf *out)
+static void put_key_text(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out)
 {
     for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
         uint16_t i = relation->shape.key_columns[k];
@@ -234,17 +232,17 @@ static void put_key_text(const struct pg_relation *relation, const struct pgoutp
 }
 
 /* The whole row as text goes to the reject topic in the event's place; its ordinal is used up. */
-static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation *relation, uint32_t column,
-                           char op, const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
-                           struct batch *batch, struct err *err)
+static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation *relation, uint32_t column, char op,
+                           const struct pgoutput_tuple *before, const struct pgoutput_tuple *after, struct batch *batch,
+                           struct err *err)
 {
     struct position pos = {emitter->major, emitter->ordinal++};
     if (pos.minor < emitter->skip_below)
         return RC_OK;
     char message[256];
     const struct column *bad = &relation->shape.columns[column];
-    snprintf(message, sizeof(message), "column \"%s\" of type %s holds a value that the event cannot carry",
-             bad->name, bad->source_type == NULL ? "unknown" : bad->source_type);
+    snprintf(message, sizeof(message), "column \"%s\" of type %s holds a value that the event cannot carry", bad->name,
+             bad->source_type == NULL ? "unknown" : bad->source_type);
     buf_clear(&emitter->scratch);
     put_key_text(relation, after != NULL ? after : before, &emitter->scratch);
     size_t key_end = emitter->scratch.len;
@@ -282,15 +280,14 @@ static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation 
 
 static enum rc misfit(struct err *err, const struct pg_relation *relation, uint16_t n)
 {
-    return err_set(err, ERR_PGOUTPUT_MALFORMED,
-                   "a row of table %s.%s has %u columns, the table was announced with %zu", relation->schema,
-                   relation->name, n, relation->shape.n_columns);
+    return err_set(err, ERR_PGOUTPUT_MALFORMED, "a row of table %s.%s has %u columns, the table was announced with %zu",
+                   relation->schema, relation->name, n, relation->shape.n_columns);
 }
 
 /* What an outcome other than PUT_OK means for the caller of the module. */
 static enum rc settle(struct pg_emitter *emitter, const struct pg_relation *relation, enum outcome outcome,
-                      uint32_t column, char op, const struct pgoutput_tuple *before,
-                      const struct pgoutput_tuple *after, struct batch *batch, struct err *err)
+                      uint32_t column, char op, const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
+                      struct batch *batch, struct err *err)
 {
     switch (outcome) {
     case PUT_OK: return RC_OK;
@@ -452,14 +449,13 @@ enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, co
     }
 }
 
-enum rc pg_emit_read(struct pg_emitter *emitter, struct pg_relation *relation,
-                     const struct pgoutput_tuple *row, struct batch *batch, struct err *err)
+enum rc pg_emit_read(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_tuple *row,
+                     struct batch *batch, struct err *err)
 {
     return emit_after(emitter, relation, OP_READ, row, batch, err);
 }
 
-enum rc pg_emit_truncate(struct pg_emitter *emitter, struct pg_relation *relation, struct batch *batch,
-                         struct err *err)
+enum rc pg_emit_truncate(struct pg_emitter *emitter, struct pg_relation *relation, struct batch *batch, struct err *err)
 {
     struct draft draft;
     draft_open(&draft, batch);

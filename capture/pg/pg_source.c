@@ -19,9 +19,8 @@ enum {
 
 /* ---- what the parts share ---- */
 
-enum rc pg_session_take_relation(struct source *source, PGconn *conn,
-                                 const struct pgoutput_relation *announced, struct pg_relation **ret_relation,
-                                 struct err *err)
+enum rc pg_session_take_relation(struct source *source, PGconn *conn, const struct pgoutput_relation *announced,
+                                 struct pg_relation **ret_relation, struct err *err)
 {
     struct pg_table_facts facts;
     struct pg_relation *relation;
@@ -29,8 +28,7 @@ enum rc pg_session_take_relation(struct source *source, PGconn *conn,
     const char *encoding = PQparameterStatus(source->conn, "server_encoding");
     const struct pg_relation_options options = {.prefix = config->prefix,
                                                 .tables = &source->config->tables,
-                                                .check_utf8 = encoding != NULL &&
-                                                              strcmp(encoding, "SQL_ASCII") == 0};
+                                                .check_utf8 = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0};
     TRY(pg_catalog_facts(conn, announced, source->facts_arena, &facts, err));
     TRY(pg_relation_compile(announced, &facts, &options, &relation, err));
     pg_relcache_put(source->relcache, relation); /* owned from here on */
@@ -52,8 +50,8 @@ enum rc pg_session_relax(struct source *source, struct pg_relation *relation, st
                                 source->context.registry, source->context.publisher, err);
 }
 
-enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut,
-                        uint64_t confirm, struct err *err)
+enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut, uint64_t confirm,
+                        struct err *err)
 {
     struct buf out = arena_open(batch->arena);
     pg_state_encode(&source->state, &out);
@@ -78,11 +76,9 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
 
 enum rc pg_session_check_publisher(const struct source *source, struct err *err)
 {
-    bool idle = batch_queue_is_idle(
-        source->context.queue); /* before the next look: it is set after the commit */
+    bool idle = batch_queue_is_idle(source->context.queue); /* before the next look: it is set after the commit */
     if (idle && publisher_committed(source->context.publisher) < source->handed_confirm)
-        return err_set(err, ERR_KAFKA_TRANSIENT,
-                       "the publishing stage ended before the last batch was committed");
+        return err_set(err, ERR_KAFKA_TRANSIENT, "the publishing stage ended before the last batch was committed");
     return RC_OK;
 }
 
@@ -113,45 +109,39 @@ static enum rc check_publication(struct source *source, const struct findings *f
     const struct config_postgresql *config = source->config;
     if (!found->publication_exists) {
         if (found->ledger.snapshot == PG_SNAPSHOT_DONE)
-            return err_set(
-                err, ERR_PG_PUBLICATION_MISSING,
-                "publication \"%s\" does not exist, although the ledger has a position: what it left out "
-                "meanwhile cannot be known",
-                config->publication);
-        if (!config->publication_create)
-            return err_set(err, ERR_PG_PUBLICATION_MISSING, "publication \"%s\" does not exist",
+            return err_set(err, ERR_PG_PUBLICATION_MISSING,
+                           "publication \"%s\" does not exist, although the ledger has a position: what it left out "
+                           "meanwhile cannot be known",
                            config->publication);
+        if (!config->publication_create)
+            return err_set(err, ERR_PG_PUBLICATION_MISSING, "publication \"%s\" does not exist", config->publication);
         if (config->tables.n == 0)
             return err_set(err, ERR_PG_PUBLICATION_MISSING,
                            "publication \"%s\" does not exist, and there are no `tables` to make it for",
                            config->publication);
     }
-    return pg_catalog_tables(source->conn, config, config->publication, found->publication_exists,
-                             source->tables_arena, &source->tables, &source->n_tables, err);
+    return pg_catalog_tables(source->conn, config, config->publication, found->publication_exists, source->tables_arena,
+                             &source->tables, &source->n_tables, err);
 }
 
-static enum rc inspect(struct source *source, const struct ledger_record *last, struct findings *found,
-                       struct err *err)
+static enum rc inspect(struct source *source, const struct ledger_record *last, struct findings *found, struct err *err)
 {
     const struct config_postgresql *config = source->config;
     if (last != NULL)
         TRY(pg_state_decode(last->state, &found->ledger, err));
     TRY(pg_source_connect(config, source->application_name, false, &source->conn, err));
     TRY(pg_slot_read(source->conn, config->slot, &found->slot, err));
-    TRY(pg_server_check(source->conn, !found->slot.exists && found->ledger.snapshot != PG_SNAPSHOT_DONE,
-                        err));
+    TRY(pg_server_check(source->conn, !found->slot.exists && found->ledger.snapshot != PG_SNAPSHOT_DONE, err));
     TRY(pg_source_connect(config, source->application_name, true, &source->replication, err));
-    TRY(pg_server_identity(source->replication, source->conn, config->slot, config->publication,
-                           &found->server, err));
+    TRY(pg_server_identity(source->replication, source->conn, config->slot, config->publication, &found->server, err));
     if (found->ledger.snapshot != PG_SNAPSHOT_NONE)
         TRY(pg_state_check_identity(&found->ledger, &found->server, err));
     TRY(pg_publication_exists(source->conn, config->publication, &found->publication_exists, err));
     TRY(check_publication(source, found, err));
     TRY(pg_slot_check(&found->slot, &found->ledger, config->slot, err));
     if (found->slot.active_pid != 0 && strcmp(found->slot.application_name, source->application_name) != 0)
-        return err_set(err, ERR_PG_SLOT_ACTIVE,
-                       "replication slot \"%s\" is read by process %d (\"%s\", from %s)", config->slot,
-                       found->slot.active_pid, found->slot.application_name, found->slot.client);
+        return err_set(err, ERR_PG_SLOT_ACTIVE, "replication slot \"%s\" is read by process %d (\"%s\", from %s)",
+                       config->slot, found->slot.active_pid, found->slot.application_name, found->slot.client);
     return RC_OK;
 }
 
@@ -169,8 +159,7 @@ static struct source *source_new(const struct source_context *context)
     return source;
 }
 
-static enum rc source_check(const struct source_context *context, const struct ledger_record *last,
-                            struct err *err)
+static enum rc source_check(const struct source_context *context, const struct ledger_record *last, struct err *err)
 {
     struct findings found = {0};
     struct source *source = source_new(context);
@@ -201,8 +190,7 @@ static enum rc open_session(struct source *source, const struct ledger_record *l
     if (resumes)
         TRY(pg_slot_release(source->conn, source->config->slot, source->application_name, err));
     if (!found.publication_exists)
-        TRY(pg_publication_create(source->conn, source->config->publication, source->tables, source->n_tables,
-                                  err));
+        TRY(pg_publication_create(source->conn, source->config->publication, source->tables, source->n_tables, err));
     source->state = found.ledger.snapshot == PG_SNAPSHOT_NONE ? found.server : found.ledger;
     source->phase = resumes ? PG_PHASE_STREAM : PG_PHASE_ANNOUNCE;
     if (last != NULL) {

@@ -143,8 +143,7 @@ enum rc pgoutput_decode(struct slice bytes, struct pgoutput_msg *ret_msg, struct
     case PGOUTPUT_INSERT:
     case PGOUTPUT_UPDATE:
     case PGOUTPUT_DELETE: TRY(read_row(&r, ret_msg, err)); break;
-    default:
-        return bytes.len == 0 ? reader_end(&r, ERR_PGOUTPUT_MALFORMED, err) : malformed(err, "type", type);
+    default: return bytes.len == 0 ? reader_end(&r, ERR_PGOUTPUT_MALFORMED, err) : malformed(err, "type", type);
     }
     return reader_end(&r, ERR_PGOUTPUT_MALFORMED, err);
 }

@@ -71,8 +71,7 @@ static void compile_column(struct pg_relation *relation, const struct pgoutput_c
 }
 
 /* With FULL every column is flagged, so the catalog has to say which of them are the key. */
-static bool is_key_column(const struct pgoutput_relation *announced, size_t i,
-                          const struct pg_table_facts *facts)
+static bool is_key_column(const struct pgoutput_relation *announced, size_t i, const struct pg_table_facts *facts)
 {
     if (announced->replica_identity != 'f')
         return (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
@@ -112,8 +111,8 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
 {
     struct arena *arena = relation->arena;
     relation->id = announced->id;
-    relation->schema = arena_strdup(
-        arena, slice_of_str(announced->schema[0] == '\0' ? "pg_catalog" : announced->schema));
+    relation->schema = arena_strdup(arena,
+                                    slice_of_str(announced->schema[0] == '\0' ? "pg_catalog" : announced->schema));
     relation->name = arena_strdup(arena, slice_of_str(announced->name));
     relation->replica_identity = announced->replica_identity;
     relation->captured = is_captured(announced, options->tables);
@@ -124,10 +123,8 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
     relation->shape.columns = arena_zalloc(arena, (n + 1) * sizeof(struct column));
     relation->encoders = arena_zalloc(arena, (n + 1) * sizeof(struct pg_encoder));
     relation->is_key = arena_zalloc(arena, n + 1);
-    if (key == NULL || relation->shape.columns == NULL || relation->encoders == NULL ||
-        relation->is_key == NULL)
-        return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema,
-                       announced->name);
+    if (key == NULL || relation->shape.columns == NULL || relation->encoders == NULL || relation->is_key == NULL)
+        return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema, announced->name);
     topic_of_table(relation->topic, options->prefix, relation->schema, relation->name);
     relation->shape.topic = relation->topic;
     relation->shape.n_columns = n;
@@ -148,8 +145,7 @@ enum rc pg_relation_compile(const struct pgoutput_relation *announced, const str
 {
     struct pg_relation *relation = calloc(1, sizeof(*relation));
     if (relation == NULL)
-        return err_set(err, ERR_NO_MEMORY, "could not take in table %s.%s", announced->schema,
-                       announced->name);
+        return err_set(err, ERR_NO_MEMORY, "could not take in table %s.%s", announced->schema, announced->name);
     relation->arena = arena_new(RELATION_ARENA_BYTES);
     enum rc rc = compile_into(relation, announced, facts, options, err);
     if (rc != RC_OK) {

@@ -34,18 +34,16 @@ struct pg_relation_options {
 };
 
 /* The plan of one version; no I/O. ERR_PG_NO_KEY when the stream would not say which row it means. */
-MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced,
-                                       const struct pg_table_facts *facts,
-                                       const struct pg_relation_options *options,
-                                       struct pg_relation **ret_relation, struct err *err);
+MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
+                                       const struct pg_relation_options *options, struct pg_relation **ret_relation,
+                                       struct err *err);
 void pg_relation_free(struct pg_relation *relation);
 
 struct publisher;
 struct registry;
 /* Topic made, schemas registered; again after a column became optional. */
-MUST_CHECK enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix,
-                                        const char *database, struct registry *registry,
-                                        struct publisher *publisher, struct err *err);
+MUST_CHECK enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
+                                        struct registry *registry, struct publisher *publisher, struct err *err);
 
 struct pg_relcache;
 struct pg_relcache *pg_relcache_new(void);

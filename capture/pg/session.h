@@ -65,8 +65,8 @@ MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
  * version. */
 MUST_CHECK enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err);
 /* The mark of the batch's end from source->state, pos and commit_time_us. */
-MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind,
-                                   bool cut, uint64_t confirm, struct err *err);
+MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut,
+                                   uint64_t confirm, struct err *err);
 /* The publishing stage ended although the last mark was not committed. */
 MUST_CHECK enum rc pg_session_check_publisher(const struct source *source, struct err *err);
 bool pg_session_is_full(const struct batch *batch);

@@ -55,8 +55,8 @@ void pg_application_name(char out[PG_NAME_BYTES], const char *prefix, const char
             *at = '?';
 }
 
-enum rc pg_source_connect(const struct config_postgresql *config, const char *application_name,
-                          bool replication, PGconn **ret_conn, struct err *err)
+enum rc pg_source_connect(const struct config_postgresql *config, const char *application_name, bool replication,
+                          PGconn **ret_conn, struct err *err)
 {
     char port[8];
     snprintf(port, sizeof(port), "%d", (int)config->port);
@@ -75,8 +75,7 @@ enum rc pg_source_connect(const struct config_postgresql *config, const char *ap
 }
 
 /* One row or none; `what` says what could not be read. */
-static enum rc ask(PGconn *conn, const char *sql, const char *param, PGresult **ret, const char *what,
-                   struct err *err)
+static enum rc ask(PGconn *conn, const char *sql, const char *param, PGresult **ret, const char *what, struct err *err)
 {
     const char *params[] = {param};
     SCOPED(PQclear)
@@ -124,15 +123,13 @@ enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err)
     if (PQntuples(res) != 1)
         return err_set(err, ERR_PG_QUERY, "the server does not know the role it let in");
     if (strcmp(PQgetvalue(res, 0, 0), "logical") != 0)
-        return err_set(err, ERR_PG_CONFIG, "wal_level is \"%s\": it has to be \"logical\"",
-                       PQgetvalue(res, 0, 0));
+        return err_set(err, ERR_PG_CONFIG, "wal_level is \"%s\": it has to be \"logical\"", PQgetvalue(res, 0, 0));
     if (flag_of(res, 1))
         return err_set(err, ERR_PG_CONFIG, "the server is a standby: give the primary's address");
     if (!flag_of(res, 2))
-        return err_set(
-            err, ERR_PG_PERMISSION,
-            "role \"%s\" may not replicate: alter role ... replication (on RDS: grant rds_replication)",
-            PQgetvalue(res, 0, 3));
+        return err_set(err, ERR_PG_PERMISSION,
+                       "role \"%s\" may not replicate: alter role ... replication (on RDS: grant rds_replication)",
+                       PQgetvalue(res, 0, 3));
     if (!flag_of(res, 4))
         return err_set(err, ERR_PG_TRANSIENT, "all %s walsenders are in use: raise max_wal_senders",
                        PQgetvalue(res, 0, 5));
@@ -202,36 +199,32 @@ enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, s
     return RC_OK;
 }
 
-enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_state *ledger, const char *name,
-                      struct err *err)
+enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_state *ledger, const char *name, struct err *err)
 {
     char reached[LSN_TEXT_BYTES], confirmed[LSN_TEXT_BYTES];
     lsn_format(ledger->end_lsn, reached);
     if (slot->exists && !slot->is_ours_by_kind)
-        return err_set(err, ERR_PG_SLOT_FOREIGN,
-                       "replication slot \"%s\" is not one of pgoutput in this database", name);
+        return err_set(err, ERR_PG_SLOT_FOREIGN, "replication slot \"%s\" is not one of pgoutput in this database",
+                       name);
     if (ledger->snapshot == PG_SNAPSHOT_NONE && slot->exists)
         return err_set(err, ERR_PG_SLOT_FOREIGN,
                        "replication slot \"%s\" exists, but the ledger knows nothing of this source", name);
     if (ledger->snapshot != PG_SNAPSHOT_DONE)
         return RC_OK;
     if (!slot->exists)
-        return err_set(
-            err, ERR_PG_SLOT_MISSING,
-            "replication slot \"%s\" does not exist: the ledger has everything up to %s, changes since then "
-            "are in no slot",
-            name, reached);
+        return err_set(err, ERR_PG_SLOT_MISSING,
+                       "replication slot \"%s\" does not exist: the ledger has everything up to %s, changes since then "
+                       "are in no slot",
+                       name, reached);
     if (slot->is_lost)
-        return err_set(
-            err, ERR_PG_SLOT_LOST,
-            "replication slot \"%s\" is lost (max_slot_wal_keep_size): the ledger has everything up to %s",
-            name, reached);
+        return err_set(err, ERR_PG_SLOT_LOST,
+                       "replication slot \"%s\" is lost (max_slot_wal_keep_size): the ledger has everything up to %s",
+                       name, reached);
     if (slot->confirmed == 0)
-        return err_set(
-            err, ERR_PG_SLOT_LOST,
-            "replication slot \"%s\" was never confirmed, although the ledger has everything up to %s: "
-            "somebody made it anew",
-            name, reached);
+        return err_set(err, ERR_PG_SLOT_LOST,
+                       "replication slot \"%s\" was never confirmed, although the ledger has everything up to %s: "
+                       "somebody made it anew",
+                       name, reached);
     if (slot->confirmed > ledger->end_lsn)
         return err_set(
             err, ERR_PG_SLOT_LOST,
@@ -263,8 +256,8 @@ enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_
         if (!stop_wait_ms(retry_next_ms(&retry)))
             return RC_AGAIN;
     }
-    return err_set(err, ERR_PG_SLOT_ACTIVE, "replication slot \"%s\" is read by process %d (\"%s\", from %s)",
-                   name, slot.active_pid, slot.application_name, slot.client);
+    return err_set(err, ERR_PG_SLOT_ACTIVE, "replication slot \"%s\" is read by process %d (\"%s\", from %s)", name,
+                   slot.active_pid, slot.application_name, slot.client);
 }
 
 enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err)
@@ -301,13 +294,11 @@ enum rc pg_slot_create(PGconn *replication, const char *name, uint64_t *ret_cons
     put_identifier(&sql, name);
     buf_put_str(&sql, " LOGICAL pgoutput EXPORT_SNAPSHOT");
     if (PQsendQuery(replication, buf_cstr(&sql)) == 0)
-        return err_pg(err, PG_ROLE_SOURCE, replication, NULL, "could not create replication slot \"%s\"",
-                      name);
+        return err_pg(err, PG_ROLE_SOURCE, replication, NULL, "could not create replication slot \"%s\"", name);
     TRY(await_result(replication, err));
     SCOPED(PQclear) PGresult *res = PQgetResult(replication);
     if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1)
-        return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not create replication slot \"%s\"",
-                      name);
+        return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not create replication slot \"%s\"", name);
     TRY(lsn_parse(PQgetvalue(res, 0, 1), ret_consistent_point, err));
     snprintf(ret_snapshot, PG_SNAPSHOT_NAME_BYTES, "%s", PQgetvalue(res, 0, 2));
     PGresult *end = PQgetResult(replication);

@@ -18,15 +18,14 @@ MUST_CHECK enum rc pg_source_connect(const struct config_postgresql *config, con
 void pg_application_name(char out[PG_NAME_BYTES], const char *prefix, const char *source);
 
 /* Fills system_id, timeline, database_oid; slot and publication as configured. */
-MUST_CHECK enum rc pg_server_identity(PGconn *replication, PGconn *conn, const char *slot,
-                                      const char *publication, struct pg_state *ret_state, struct err *err);
+MUST_CHECK enum rc pg_server_identity(PGconn *replication, PGconn *conn, const char *slot, const char *publication,
+                                      struct pg_state *ret_state, struct err *err);
 /* wal_level, version, role's rights, free walsenders; a free slot when one has to be made. */
 MUST_CHECK enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err);
 
-MUST_CHECK enum rc pg_publication_exists(PGconn *conn, const char *publication, bool *ret_exists,
+MUST_CHECK enum rc pg_publication_exists(PGconn *conn, const char *publication, bool *ret_exists, struct err *err);
+MUST_CHECK enum rc pg_publication_create(PGconn *conn, const char *publication, const struct pg_table *tables, size_t n,
                                          struct err *err);
-MUST_CHECK enum rc pg_publication_create(PGconn *conn, const char *publication, const struct pg_table *tables,
-                                         size_t n, struct err *err);
 
 struct pg_slot {
     bool exists;
@@ -44,8 +43,7 @@ MUST_CHECK enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_sta
 
 /* Ends the walsender of an older process of this source (its application name says so, and it has been fenced
  * in Kafka before) and waits until the slot is free. Anybody else's: ERR_PG_SLOT_ACTIVE. */
-MUST_CHECK enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_name,
-                                   struct err *err);
+MUST_CHECK enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_name, struct err *err);
 MUST_CHECK enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err);
 /* Makes the slot and a snapshot of exactly its consistent point, which lives until the next command on
  * `replication`. Waits for transactions that are running; RC_AGAIN when a stop was asked for meanwhile. */

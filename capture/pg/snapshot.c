@@ -36,8 +36,7 @@ enum rc pg_copy_parse(char *line, size_t len, uint16_t n, struct pgoutput_tuple 
         end--;
     ret_row->n = n;
     if (n == 0)
-        return at == end ? RC_OK
-                         : err_set(err, ERR_MALFORMED, "a copied row has values and the table no columns");
+        return at == end ? RC_OK : err_set(err, ERR_MALFORMED, "a copied row has values and the table no columns");
     for (;;) {
         char *start = at, *to = at;
         bool is_null = end - at >= 2 && at[0] == '\\' && at[1] == 'N' && (at + 2 == end || at[2] == '\t');
@@ -177,8 +176,7 @@ static enum rc end_copy(struct pg_snapshot *snapshot, struct err *err)
     return rc;
 }
 
-enum rc pg_snapshot_next(struct pg_snapshot *snapshot, struct pgoutput_tuple *ret_row, bool *ret_end,
-                         struct err *err)
+enum rc pg_snapshot_next(struct pg_snapshot *snapshot, struct pgoutput_tuple *ret_row, bool *ret_end, struct err *err)
 {
     PQfreemem(snapshot->line);
     snapshot->line = NULL;
@@ -196,6 +194,6 @@ enum rc pg_snapshot_next(struct pg_snapshot *snapshot, struct pgoutput_tuple *re
         *ret_end = true;
         return RC_OK;
     }
-    return err_pg(err, PG_ROLE_SOURCE, snapshot->conn, NULL, "could not copy table %s.%s",
-                  snapshot->table->schema, snapshot->table->name);
+    return err_pg(err, PG_ROLE_SOURCE, snapshot->conn, NULL, "could not copy table %s.%s", snapshot->table->schema,
+                  snapshot->table->name);
 }

@@ -85,9 +85,8 @@ enum rc pg_state_decode(struct slice text, struct pg_state *ret_state, struct er
     struct pg_state state = {0};
     int64_t timeline, database_oid, ordinal, attempt;
     json_error_t error;
-    SCOPED(json_decref) json_t *json = text.len == 0
-                                           ? json_object()
-                                           : json_loadb((const char *)text.ptr, text.len, 0, &error);
+    SCOPED(json_decref) json_t *json = text.len == 0 ? json_object()
+                                                     : json_loadb((const char *)text.ptr, text.len, 0, &error);
     if (!json_is_object(json))
         return err_set(err, ERR_LEDGER_MALFORMED, "the ledger's state is not a JSON object");
     if (json_object_size(json) > 0) {
@@ -114,24 +113,21 @@ enum rc pg_state_check_identity(const struct pg_state *ledger, const struct pg_s
 {
     if (strcmp(ledger->system_id, server->system_id) != 0)
         return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the ledger knows the server with system identifier %s, this one has %s",
-                       ledger->system_id, server->system_id);
+                       "the ledger knows the server with system identifier %s, this one has %s", ledger->system_id,
+                       server->system_id);
     if (ledger->timeline != server->timeline)
-        return err_set(
-            err, ERR_LEDGER_IDENTITY,
-            "the ledger knows timeline %u of the server, now it is %u: a standby was promoted, or a backup "
-            "restored",
-            ledger->timeline, server->timeline);
+        return err_set(err, ERR_LEDGER_IDENTITY,
+                       "the ledger knows timeline %u of the server, now it is %u: a standby was promoted, or a backup "
+                       "restored",
+                       ledger->timeline, server->timeline);
     if (ledger->database_oid != server->database_oid)
         return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows the database with oid %u, this one has %u",
                        ledger->database_oid, server->database_oid);
     if (strcmp(ledger->slot, server->slot) != 0)
-        return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the ledger knows slot \"%s\", the configuration says \"%s\"", ledger->slot,
-                       server->slot);
+        return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows slot \"%s\", the configuration says \"%s\"",
+                       ledger->slot, server->slot);
     if (strcmp(ledger->publication, server->publication) != 0)
-        return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the ledger knows publication \"%s\", the configuration says \"%s\"",
+        return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows publication \"%s\", the configuration says \"%s\"",
                        ledger->publication, server->publication);
     return RC_OK;
 }

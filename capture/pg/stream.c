@@ -202,8 +202,7 @@ static enum rc read_copy_data(struct pg_stream *stream, struct slice bytes, stru
 /* ---- own framing ---- */
 
 /* The next whole message, RC_AGAIN when it is not there yet. */
-static enum rc frame_next(struct pg_stream *stream, uint8_t *ret_type, struct slice *ret_body,
-                          struct err *err)
+static enum rc frame_next(struct pg_stream *stream, uint8_t *ret_type, struct slice *ret_body, struct err *err)
 {
     size_t have = stream->end - stream->start;
     if (have < MESSAGE_HEAD_BYTES)
@@ -212,9 +211,8 @@ static enum rc frame_next(struct pg_stream *stream, uint8_t *ret_type, struct sl
     *ret_type = reader_u8(&r);
     size_t len = reader_u32(&r); /* counts itself */
     if (len < 4 || len > stream->max_bytes)
-        return err_set(err, ERR_MEMORY_LIMIT,
-                       "the source sent a message of %zu bytes, more than %zu are not taken in", len,
-                       stream->max_bytes);
+        return err_set(err, ERR_MEMORY_LIMIT, "the source sent a message of %zu bytes, more than %zu are not taken in",
+                       len, stream->max_bytes);
     if (have < 1 + len) {
         if (stream->cap >= 1 + len)
             return RC_AGAIN;
@@ -255,13 +253,11 @@ static enum rc frame_receive(struct pg_stream *stream, struct err *err)
             return RC_AGAIN;
         }
         if (errno != EINTR)
-            return err_set(err, ERR_PG_UNREACHABLE, "could not read the replication stream: %s",
-                           strerror(errno));
+            return err_set(err, ERR_PG_UNREACHABLE, "could not read the replication stream: %s", strerror(errno));
     }
 }
 
-static enum rc own_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn,
-                        struct err *err)
+static enum rc own_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn, struct err *err)
 {
     for (;;) {
         uint8_t type;
@@ -288,16 +284,14 @@ static enum rc own_next(struct pg_stream *stream, struct slice *ret_message, uin
         case 'N':
         case 'S':
         case 'A': break; /* notices and settings */
-        default:
-            return err_set(err, ERR_MALFORMED, "the source sent a message of type '%c' in the stream", type);
+        default: return err_set(err, ERR_MALFORMED, "the source sent a message of type '%c' in the stream", type);
         }
     }
 }
 
 /* ---- libpq ---- */
 
-static enum rc libpq_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn,
-                          struct err *err)
+static enum rc libpq_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn, struct err *err)
 {
     int reads = 0;
     for (;;) {
@@ -305,8 +299,7 @@ static enum rc libpq_next(struct pg_stream *stream, struct slice *ret_message, u
         stream->libpq_message = NULL;
         int n = PQgetCopyData(stream->conn, &stream->libpq_message, 1);
         if (n > 0) {
-            enum rc rc = read_copy_data(stream, slice_of(stream->libpq_message, (size_t)n), ret_message,
-                                        ret_lsn, err);
+            enum rc rc = read_copy_data(stream, slice_of(stream->libpq_message, (size_t)n), ret_message, ret_lsn, err);
             if (rc != RC_AGAIN)
                 return rc;
             if (stream->must_answer)
@@ -329,8 +322,7 @@ static enum rc libpq_next(struct pg_stream *stream, struct slice *ret_message, u
     }
 }
 
-enum rc pg_stream_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn,
-                       struct err *err)
+enum rc pg_stream_next(struct pg_stream *stream, struct slice *ret_message, uint64_t *ret_lsn, struct err *err)
 {
     return stream->own_framing ? own_next(stream, ret_message, ret_lsn, err)
                                : libpq_next(stream, ret_message, ret_lsn, err);
@@ -446,16 +438,14 @@ enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publi
     if (stream == NULL || receive == NULL)
         abort();
     *stream = (struct pg_stream){.conn = replication,
-                                 .own_framing = PQsslInUse(replication) == 0 &&
-                                                PQgssEncInUse(replication) == 0,
+                                 .own_framing = PQsslInUse(replication) == 0 && PQgssEncInUse(replication) == 0,
                                  .max_bytes = max_message_bytes,
                                  .buf = receive,
                                  .cap = RECEIVE_BYTES,
                                  .wal_end = start_lsn,
                                  .confirmed = start_lsn,
                                  .sent = start_lsn};
-    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0,
-          0); /* of this thread: naps are shorter than the usual slack */
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* of this thread: naps are shorter than the usual slack */
     enum rc rc = stream->own_framing ? own_start(stream, &command, err) : libpq_start(stream, &command, err);
     if (rc != RC_OK) {
         pg_stream_free(stream);

@@ -14,9 +14,8 @@
 struct pg_stream;
 
 /* Takes the replication connection over, also on failure. max_message_bytes bounds what one row may have. */
-MUST_CHECK enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publication,
-                                   uint64_t start_lsn, size_t max_message_bytes,
-                                   struct pg_stream **ret_stream, struct err *err);
+MUST_CHECK enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publication, uint64_t start_lsn,
+                                   size_t max_message_bytes, struct pg_stream **ret_stream, struct err *err);
 void pg_stream_free(struct pg_stream *stream);
 
 /* The next pgoutput message, valid until the next call. RC_AGAIN: the socket is dry. Keepalives are taken in

@@ -9,13 +9,11 @@
 #include "capture/publisher.h"
 
 enum {
-    LOOK_EVERY = 256, /* messages between two looks at clocks, feedback and the stop flag */
-    PRODUCE_OVERHEAD_BYTES =
-        64 << 20,       /* a row's text on the wire may be this much, or eight times the largest record */
-    BULK_RECORDS = 500, /* a batch with so many is of a busy stream, ... */
-    BULK_AGE_US = 50 * US_PER_MS, /* ... and gathers this long before it is published */
-    SHUTDOWN_IDLE_US = 500 *
-                       US_PER_MS, /* a server that asks gets a position this often, not only each heartbeat */
+    LOOK_EVERY = 256,                   /* messages between two looks at clocks, feedback and the stop flag */
+    MESSAGE_MIN_MAX_BYTES = 64 << 20,   /* a row's text may have this much, or eight times the largest record */
+    BULK_RECORDS = 500,                 /* a batch with so many is of a busy stream, ... */
+    BULK_AGE_US = 50 * US_PER_MS,       /* ... and gathers this long before it is published */
+    SHUTDOWN_IDLE_US = 500 * US_PER_MS, /* a server that asks gets a position this often */
 };
 
 enum rc pg_streaming_start(struct source *source, struct err *err)
@@ -23,11 +21,11 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
     size_t max_bytes = (size_t)source->context.config->kafka.message_max_bytes * 8;
     PGconn *conn = source->replication;
     source->replication = NULL; /* the stream's, whatever happens */
-    if (max_bytes < PRODUCE_OVERHEAD_BYTES)
-        max_bytes = PRODUCE_OVERHEAD_BYTES;
+    if (max_bytes < MESSAGE_MIN_MAX_BYTES)
+        max_bytes = MESSAGE_MIN_MAX_BYTES;
     source->marked_mono_us = clock_mono_us();
-    return pg_stream_start(conn, source->state.slot, source->state.publication, source->state.end_lsn,
-                           max_bytes, &source->stream, err);
+    return pg_stream_start(conn, source->state.slot, source->state.publication, source->state.end_lsn, max_bytes,
+                           &source->stream, err);
 }
 
 enum rc pg_streaming_tend(struct source *source, struct err *err)
@@ -98,8 +96,7 @@ static enum rc take_truncate(struct source *source, struct batch *batch, struct 
 
 static enum rc outside(struct err *err, const struct pgoutput_msg *msg)
 {
-    return err_set(err, ERR_PGOUTPUT_MALFORMED, "a message of type '%c' outside of a transaction",
-                   (int)msg->type);
+    return err_set(err, ERR_PGOUTPUT_MALFORMED, "a message of type '%c' outside of a transaction", (int)msg->type);
 }
 
 /* source->msg is decoded; the batch has room for it. */
@@ -130,8 +127,7 @@ static enum rc take_message(struct source *source, uint64_t lsn, struct batch *b
         if (source->skips_transaction)
             return RC_OK;
         source->emitter.lsn = lsn;
-        return msg->type == PGOUTPUT_TRUNCATE ? take_truncate(source, batch, err)
-                                              : take_row(source, batch, err);
+        return msg->type == PGOUTPUT_TRUNCATE ? take_truncate(source, batch, err) : take_row(source, batch, err);
     case PGOUTPUT_ORIGIN:
     case PGOUTPUT_TYPE:
     case PGOUTPUT_MESSAGE: return RC_OK;
@@ -214,22 +210,19 @@ static bool is_heartbeat_due(struct source *source, int64_t now_us)
     if (heartbeat_left_us(source, now_us) <= 0)
         return true;
     return now_us - source->marked_mono_us >= SHUTDOWN_IDLE_US &&
-           pg_stream_wal_end(source->stream) > source->state.end_lsn &&
-           batch_queue_is_idle(source->context.queue) && pg_stream_take_asked(source->stream);
+           pg_stream_wal_end(source->stream) > source->state.end_lsn && batch_queue_is_idle(source->context.queue) &&
+           pg_stream_take_asked(source->stream);
 }
 
-static enum rc wait_for_more(struct source *source, const struct batch *batch, int64_t now_us,
-                             struct err *err)
+static enum rc wait_for_more(struct source *source, const struct batch *batch, int64_t now_us, struct err *err)
 {
     int64_t left_us = heartbeat_left_us(source, now_us);
     bool publishing = !batch_queue_is_idle(source->context.queue);
-    int queue_fd = publishing ? batch_queue_fd(source->context.queue)
-                              : -1; /* then this batch goes, or we confirm */
+    int queue_fd = publishing ? batch_queue_fd(source->context.queue) : -1; /* then this batch goes, or we confirm */
     if (source->in_transaction)
         left_us = US_PER_S;
     else if (batch->n_records > 0)
-        left_us = publishing ? age_left_us(source, batch, now_us)
-                             : batch->opened_mono_us + BULK_AGE_US - now_us;
+        left_us = publishing ? age_left_us(source, batch, now_us) : batch->opened_mono_us + BULK_AGE_US - now_us;
     int64_t wait_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
     TRY(pg_stream_wait(source->stream, queue_fd, (int)MIN(wait_ms, MS_PER_S), err));
     if (queue_fd >= 0) {

@@ -148,8 +148,7 @@ static bool put_integer(struct slice text, int64_t min, int64_t max, struct buf 
 /* strtod takes more than the server writes: hex, blanks, "nan(...)". */
 static bool copy_float_text(struct slice text, char out[64])
 {
-    bool is_word = slice_eq_str(text, "NaN") || slice_eq_str(text, "Infinity") ||
-                   slice_eq_str(text, "-Infinity");
+    bool is_word = slice_eq_str(text, "NaN") || slice_eq_str(text, "Infinity") || slice_eq_str(text, "-Infinity");
     if (text.len == 0 || text.len >= 64)
         return false;
     memcpy(out, text.ptr, text.len);
