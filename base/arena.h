@@ -24,8 +24,8 @@ void *arena_alloc(struct arena *arena, size_t bytes);
 void *arena_zalloc(struct arena *arena, size_t bytes);
 #define arena_array(arena, type, n) ((type *)arena_alloc((arena), sizeof(type) * (size_t)(n)))
 
-struct slice arena_copy(struct arena *arena, struct slice bytes);      /* ptr NULL when full */
-const char *arena_strdup(struct arena *arena, struct slice bytes);     /* zero-terminated copy, NULL when full */
+struct slice arena_copy(struct arena *arena, struct slice bytes);  /* ptr NULL when full */
+const char *arena_strdup(struct arena *arena, struct slice bytes); /* zero-terminated copy, NULL when full */
 
 /* The rest of the arena as a buffer to encode into without a copy: open, put, then close to keep what was put.
  * Between open and close nothing else may be allocated. A failed buffer is closed with nothing kept. */

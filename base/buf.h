@@ -10,16 +10,19 @@ struct buf {
     uint8_t *ptr;
     size_t len;
     size_t cap;
-    size_t max;  /* 0: fixed storage, cap is the limit */
+    size_t max; /* 0: fixed storage, cap is the limit */
     bool failed;
 };
 
-struct buf buf_new(size_t max_bytes);                 /* heap; yours, buf_done() it */
-struct buf buf_over(void *storage, size_t bytes);     /* fixed; nothing to free */
-void buf_done(struct buf *buf);                       /* frees heap storage; the buffer is empty after */
-static inline void scoped_buf_done(struct buf *buf) { buf_done(buf); } /* SCOPED(buf_done) struct buf b = ... */
+struct buf buf_new(size_t max_bytes);             /* heap; yours, buf_done() it */
+struct buf buf_over(void *storage, size_t bytes); /* fixed; nothing to free */
+void buf_done(struct buf *buf);                   /* frees heap storage; the buffer is empty after */
+static inline void scoped_buf_done(struct buf *buf)
+{
+    buf_done(buf);
+} /* SCOPED(buf_done) struct buf b = ... */
 
-bool buf_grow(struct buf *buf, size_t extra);         /* slow path of buf_reserve */
+bool buf_grow(struct buf *buf, size_t extra); /* slow path of buf_reserve */
 
 /* Room for `bytes` at the end, NULL when that would pass the limit. Commit with buf->len += n. */
 static inline uint8_t *buf_reserve(struct buf *buf, size_t bytes)

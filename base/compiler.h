@@ -15,11 +15,11 @@
 /* SCOPED(PQclear) PGresult *res = ...; is freed when the scope ends, also when it is NULL.
  * Each function so used is declared once with DEFINE_SCOPED(pointer type, function). */
 #define SCOPED(free_fn) __attribute__((cleanup(scoped_##free_fn)))
-#define DEFINE_SCOPED(type, free_fn)                                                                         \
-    static inline void scoped_##free_fn(type *ptr)                                                           \
-    {                                                                                                        \
-        if (*ptr != NULL)                                                                                    \
-            free_fn(*ptr);                                                                                   \
+#define DEFINE_SCOPED(type, free_fn)                                                                                   \
+    static inline void scoped_##free_fn(type *ptr)                                                                     \
+    {                                                                                                                  \
+        if (*ptr != NULL)                                                                                              \
+            free_fn(*ptr);                                                                                             \
     }
 
 #endif

@@ -31,21 +31,19 @@ struct binder {
     struct err *err;
 };
 
-static struct config_place place_of(const struct binder *binder, const struct yaml_node *node,
-                                    struct yaml_mark mark)
+static struct config_place place_of(const struct binder *binder, const struct yaml_node *node, struct yaml_mark mark)
 {
     return (struct config_place){.file = binder->file, .node = node, .mark = mark};
 }
 
-#define REFUSE(binder, mark, code, ...)                                                                      \
+#define REFUSE(binder, mark, code, ...)                                                                                \
     config_refuse(&(struct config_place){.file = (binder)->file}, (mark), (code), (binder)->err, __VA_ARGS__)
 
 static enum rc alloc(const struct binder *binder, size_t bytes, void **ret)
 {
     *ret = arena_zalloc(binder->arena, bytes);
     if (*ret == NULL)
-        return err_set(binder->err, ERR_CONFIG_SYNTAX, "%s: the file is too large for a configuration",
-                       binder->file);
+        return err_set(binder->err, ERR_CONFIG_SYNTAX, "%s: the file is too large for a configuration", binder->file);
     return RC_OK;
 }
 
@@ -53,8 +51,7 @@ static enum rc alloc(const struct binder *binder, size_t bytes, void **ret)
 static const char *setting_path(const struct config_setting *setting, char out[96])
 {
     bool top = setting->section == SECTION_TOP;
-    snprintf(out, 96, "%s%s%s", top ? "" : config_section_path(setting->section), top ? "" : ".",
-             setting->key);
+    snprintf(out, 96, "%s%s%s", top ? "" : config_section_path(setting->section), top ? "" : ".", setting->key);
     return out;
 }
 
@@ -93,8 +90,7 @@ static enum rc check_range(const struct binder *binder, const struct config_sett
 static const char *number_form(enum config_setting_type type)
 {
     switch (type) {
-    case SETTING_DURATION:
-        return "must be a duration: a whole number with ms, s, m, h or d, such as 500ms or 7d";
+    case SETTING_DURATION: return "must be a duration: a whole number with ms, s, m, h or d, such as 500ms or 7d";
     case SETTING_BYTES: return "must be a size: a whole number with KiB, MiB, GiB or TiB, such as 64MiB";
     default: return "must be a whole number";
     }
@@ -144,8 +140,7 @@ static enum rc bind_enum(const struct binder *binder, const struct config_settin
 }
 
 static enum rc bind_source_type(const struct binder *binder, const struct config_setting *setting,
-                                const struct yaml_node *node, const char *text,
-                                enum config_source_type *member)
+                                const struct yaml_node *node, const char *text, enum config_source_type *member)
 {
     if (strcmp(text, "postgresql") == 0)
         *member = CONFIG_SOURCE_POSTGRESQL;
@@ -177,10 +172,9 @@ static enum rc bind_text(const struct binder *binder, const struct config_settin
         return bind_source_type(binder, setting, node, text, (enum config_source_type *)(void *)member);
     case SETTING_COLUMN_TYPE:
         if (!config_value_column_type(text, (struct config_column *)(void *)out))
-            return refuse_value(
-                binder, setting, node,
-                "must be string, int, long, double, bool, timestamp, json, objectid or decimal(p,s) "
-                "with p from 1 to 38 and s from 0 to p");
+            return refuse_value(binder, setting, node,
+                                "must be string, int, long, double, bool, timestamp, json, objectid or decimal(p,s) "
+                                "with p from 1 to 38 and s from 0 to p");
         return RC_OK;
     case SETTING_STRING_LIST: break; /* bind_list() */
     }
@@ -188,13 +182,13 @@ static enum rc bind_text(const struct binder *binder, const struct config_settin
 }
 
 /* The text with ${NAME} replaced; a list or a map is refused here. */
-static enum rc expand(const struct binder *binder, const struct config_setting *setting,
-                      const struct yaml_node *node, const char **ret_text)
+static enum rc expand(const struct binder *binder, const struct config_setting *setting, const struct yaml_node *node,
+                      const char **ret_text)
 {
     char path[96];
     if (node->kind != YAML_TEXT)
-        return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s must be text, not %s",
-                      setting_path(setting, path), yaml_kind_name(node->kind));
+        return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s must be text, not %s", setting_path(setting, path),
+                      yaml_kind_name(node->kind));
     enum rc rc = config_value_expand(node->text, binder->arena, ret_text, binder->err);
     if (rc != RC_OK)
         return err_wrap(binder->err, "%s:%u:%u: %s", binder->file, node->mark.line, node->mark.column,
@@ -229,8 +223,7 @@ static enum rc bind_list(const struct binder *binder, const struct config_settin
     if (node->n_children == 0 && setting->fallback == NULL)
         return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s must have at least one entry", path);
     if (node->n_children > CONFIG_MAX_ITEMS)
-        return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s may have at most %d entries", path,
-                      CONFIG_MAX_ITEMS);
+        return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s may have at most %d entries", path, CONFIG_MAX_ITEMS);
     void *items;
     TRY(alloc(binder, node->n_children * sizeof(*list->items), &items));
     list->items = items;
@@ -302,11 +295,11 @@ static enum rc refuse_unknown_key(const struct binder *binder, enum config_secti
                   config_section_path(section), advice);
 }
 
-static enum rc bind_section(const struct binder *binder, enum config_section section,
-                            const struct yaml_node *node, struct yaml_mark mark, char *out);
+static enum rc bind_section(const struct binder *binder, enum config_section section, const struct yaml_node *node,
+                            struct yaml_mark mark, char *out);
 
-static enum rc bind_items(const struct binder *binder, const struct config_child *child,
-                          const struct yaml_node *list, char *out)
+static enum rc bind_items(const struct binder *binder, const struct config_child *child, const struct yaml_node *list,
+                          char *out)
 {
     const char *path = config_section_path(child->section);
     if (list->kind != YAML_LIST)
@@ -315,8 +308,7 @@ static enum rc bind_items(const struct binder *binder, const struct config_child
     if (list->n_children == 0 && child->presence == CHILD_REQUIRED)
         return REFUSE(binder, list->mark, ERR_CONFIG_VALUE, "%s must have at least one entry", path);
     if (list->n_children > CONFIG_MAX_ITEMS)
-        return REFUSE(binder, list->mark, ERR_CONFIG_VALUE, "%s may have at most %d entries", path,
-                      CONFIG_MAX_ITEMS);
+        return REFUSE(binder, list->mark, ERR_CONFIG_VALUE, "%s may have at most %d entries", path, CONFIG_MAX_ITEMS);
     void *items;
     TRY(alloc(binder, list->n_children * child->item_bytes, &items));
     char *at = items;
@@ -339,21 +331,19 @@ static enum rc bind_child(const struct binder *binder, const struct config_child
         return RC_OK;
     if (child->is_list)
         return bind_items(binder, child, node, out);
-    return bind_section(binder, child->section, node, absent ? place->mark : node->key_mark,
-                        out + child->offset);
+    return bind_section(binder, child->section, node, absent ? place->mark : node->key_mark, out + child->offset);
 }
 
 /* node NULL: the section was left out and has defaults only. */
-static enum rc bind_section(const struct binder *binder, enum config_section section,
-                            const struct yaml_node *node, struct yaml_mark mark, char *out)
+static enum rc bind_section(const struct binder *binder, enum config_section section, const struct yaml_node *node,
+                            struct yaml_mark mark, char *out)
 {
     if (node != NULL && node->kind != YAML_MAP && !yaml_is_null(node))
         return REFUSE(binder, node->mark, ERR_CONFIG_VALUE, "%s must be a map (key: value), not %s",
                       config_section_path(section), yaml_kind_name(node->kind));
     const struct yaml_node *first = node == NULL ? NULL : node->first;
     for (const struct yaml_node *child = first; child != NULL; child = child->next) {
-        if (config_setting_find(section, child->key) == NULL &&
-            config_child_find(section, child->key) == NULL)
+        if (config_setting_find(section, child->key) == NULL && config_child_find(section, child->key) == NULL)
             return refuse_unknown_key(binder, section, child);
     }
     struct config_place place = place_of(binder, node, mark);
@@ -406,8 +396,7 @@ static enum rc parse(struct slice text, const char *name, struct config_owned *o
     return fill_names(&binder, &owned->config);
 }
 
-enum rc config_parse(const char *text, size_t len, const char *name, struct config **ret_config,
-                     struct err *err)
+enum rc config_parse(const char *text, size_t len, const char *name, struct config **ret_config, struct err *err)
 {
     struct arena *arena = arena_new(CONFIG_ARENA_BYTES);
     struct config_owned *owned = arena_zalloc(arena, sizeof(*owned));
@@ -426,8 +415,7 @@ static enum rc read_file(const char *path, struct buf *text, struct err *err)
     enum { CHUNK_BYTES = 1 << 16 };
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_set(err, ERR_CONFIG_READ, "could not open configuration file \"%s\": %s", path,
-                       strerror(errno));
+        return err_set(err, ERR_CONFIG_READ, "could not open configuration file \"%s\": %s", path, strerror(errno));
     ssize_t n = 0;
     do {
         uint8_t *at = buf_reserve(text, CHUNK_BYTES);
@@ -457,8 +445,8 @@ void config_free(struct config *config)
         arena_free(((struct config_owned *)(void *)config)->arena);
 }
 
-enum rc config_find_source(const struct config *config, const char *name,
-                           const struct config_source **ret_source, struct err *err)
+enum rc config_find_source(const struct config *config, const char *name, const struct config_source **ret_source,
+                           struct err *err)
 {
     struct config_suggest suggest = {.word = name};
     for (size_t i = 0; i < config->n_sources; i++) {

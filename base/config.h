@@ -139,7 +139,7 @@ void config_free(struct config *config);
 MUST_CHECK enum rc config_find_source(const struct config *config, const char *name,
                                       const struct config_source **ret_source, struct err *err);
 /* name NULL: the only sink there is. */
-MUST_CHECK enum rc config_find_sink(const struct config *config, const char *name,
-                                    const struct config_sink **ret_sink, struct err *err);
+MUST_CHECK enum rc config_find_sink(const struct config *config, const char *name, const struct config_sink **ret_sink,
+                                    struct err *err);
 
 #endif

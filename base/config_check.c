@@ -6,8 +6,8 @@
 
 #include "base/config_suggest.h"
 
-enum rc config_refuse(const struct config_place *place, struct yaml_mark mark, enum err_code code,
-                      struct err *err, const char *format, ...)
+enum rc config_refuse(const struct config_place *place, struct yaml_mark mark, enum err_code code, struct err *err,
+                      const char *format, ...)
 {
     char what[sizeof(err->msg)];
     va_list args;
@@ -24,8 +24,7 @@ static struct yaml_mark mark_of_key(const struct config_place *place, const char
     return node == NULL ? place->mark : node->key_mark;
 }
 
-static enum rc check_kafka(const struct config_place *place, const struct config_kafka *kafka,
-                           struct err *err)
+static enum rc check_kafka(const struct config_place *place, const struct config_kafka *kafka, struct err *err)
 {
     bool sasl = strncmp(kafka->security_protocol, "sasl_", 5) == 0;
     const struct {
@@ -36,30 +35,27 @@ static enum rc check_kafka(const struct config_place *place, const struct config
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         if (sasl && needed[i].value == NULL)
             return config_refuse(place, mark_of_key(place, "security_protocol"), ERR_CONFIG_VALUE, err,
-                                 "kafka.security_protocol %s needs %s", kafka->security_protocol,
-                                 needed[i].key);
+                                 "kafka.security_protocol %s needs %s", kafka->security_protocol, needed[i].key);
         if (!sasl && needed[i].value != NULL)
             return config_refuse(place, mark_of_key(place, needed[i].key), ERR_CONFIG_VALUE, err,
-                                 "kafka.%s needs security_protocol sasl_ssl or sasl_plaintext",
-                                 needed[i].key);
+                                 "kafka.%s needs security_protocol sasl_ssl or sasl_plaintext", needed[i].key);
     }
     return RC_OK;
 }
 
 /* The section of its own type, and not the other's. */
-static enum rc check_source(const struct config_place *place, const struct config_source *source,
-                            struct err *err)
+static enum rc check_source(const struct config_place *place, const struct config_source *source, struct err *err)
 {
     bool pg = source->type == CONFIG_SOURCE_POSTGRESQL;
     const char *own = pg ? "postgresql" : "documentdb", *other = pg ? "documentdb" : "postgresql";
     if (place->node == NULL || yaml_find(place->node, own) == NULL)
         return config_refuse(place, place->mark, ERR_CONFIG_VALUE, err,
-                             "source \"%s\" is of type %s: missing section \"%s\" in sources[]", source->name,
-                             own, own);
+                             "source \"%s\" is of type %s: missing section \"%s\" in sources[]", source->name, own,
+                             own);
     if (yaml_find(place->node, other) != NULL)
         return config_refuse(place, mark_of_key(place, other), ERR_CONFIG_VALUE, err,
-                             "source \"%s\" is of type %s: the section \"%s\" does not belong to it",
-                             source->name, own, other);
+                             "source \"%s\" is of type %s: the section \"%s\" does not belong to it", source->name, own,
+                             other);
     return RC_OK;
 }
 
@@ -69,15 +65,15 @@ static enum rc check_s3(const struct config_place *place, const struct config_s3
         return config_refuse(place, mark_of_key(place, "access_key_id"), ERR_CONFIG_VALUE, err,
                              "s3.access_key_id needs secret_access_key, which is absent or empty");
     if (s3->access_key_id == NULL && (s3->secret_access_key != NULL || s3->session_token != NULL))
-        return config_refuse(
-            place, mark_of_key(place, s3->secret_access_key != NULL ? "secret_access_key" : "session_token"),
-            ERR_CONFIG_VALUE, err,
-            "s3.secret_access_key and s3.session_token need access_key_id, which is absent or empty");
+        return config_refuse(place,
+                             mark_of_key(place, s3->secret_access_key != NULL ? "secret_access_key" : "session_token"),
+                             ERR_CONFIG_VALUE, err,
+                             "s3.secret_access_key and s3.session_token need access_key_id, which is absent or empty");
     return RC_OK;
 }
 
-enum rc config_check_settings(enum config_section section, const struct config_place *place,
-                              const void *section_struct, struct err *err)
+enum rc config_check_settings(enum config_section section, const struct config_place *place, const void *section_struct,
+                              struct err *err)
 {
     switch (section) {
     case SECTION_KAFKA: return check_kafka(place, section_struct, err);
@@ -90,8 +86,8 @@ enum rc config_check_settings(enum config_section section, const struct config_p
 /* `items` are maps, each with `key`; no two may have the same name. Names are the warehouse's: case does not
  * count. */
 static enum rc check_unique(const struct config_place *place, const char *list_key, const char *key,
-                            const char *(*name_of)(const void *section_struct, size_t i),
-                            const void *section_struct, struct err *err)
+                            const char *(*name_of)(const void *section_struct, size_t i), const void *section_struct,
+                            struct err *err)
 {
     const struct yaml_node *list = yaml_find(place->node, list_key);
     size_t i = 0;
@@ -129,8 +125,7 @@ static const char *column_name(const void *collection, size_t i)
 }
 
 static enum rc check_sink_sources(const struct config_place *place, const struct config *config,
-                                  const struct config_sink *sink, const struct yaml_node *list,
-                                  struct err *err)
+                                  const struct config_sink *sink, const struct yaml_node *list, struct err *err)
 {
     const struct yaml_node *item = list->first;
     for (size_t i = 0; i < sink->sources.n; i++, item = item->next) {
@@ -143,8 +138,8 @@ static enum rc check_sink_sources(const struct config_place *place, const struct
         char did_you_mean[96];
         if (!found)
             return config_refuse(place, item->mark, ERR_CONFIG_VALUE, err,
-                                 "sink \"%s\" loads from \"%s\", but there is no source of that name%s",
-                                 sink->name, item->text, config_suggest_format(&suggest, did_you_mean));
+                                 "sink \"%s\" loads from \"%s\", but there is no source of that name%s", sink->name,
+                                 item->text, config_suggest_format(&suggest, did_you_mean));
     }
     return RC_OK;
 }
@@ -162,15 +157,13 @@ static enum rc check_top(const struct config_place *place, const struct config *
     return RC_OK;
 }
 
-enum rc config_check_whole(enum config_section section, const struct config_place *place,
-                           const void *section_struct, struct err *err)
+enum rc config_check_whole(enum config_section section, const struct config_place *place, const void *section_struct,
+                           struct err *err)
 {
     switch (section) {
     case SECTION_TOP: return check_top(place, section_struct, err);
-    case SECTION_DOCUMENTDB:
-        return check_unique(place, "collections", "name", collection_name, section_struct, err);
-    case SECTION_COLLECTION:
-        return check_unique(place, "columns", "column", column_name, section_struct, err);
+    case SECTION_DOCUMENTDB: return check_unique(place, "collections", "name", collection_name, section_struct, err);
+    case SECTION_COLLECTION: return check_unique(place, "columns", "column", column_name, section_struct, err);
     default: return RC_OK;
     }
 }

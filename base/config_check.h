@@ -13,8 +13,8 @@ struct config_place {
 };
 
 /* "leat.yaml:12:5: " and the message. */
-enum rc config_refuse(const struct config_place *place, struct yaml_mark mark, enum err_code code,
-                      struct err *err, const char *format, ...) PRINTF_LIKE(5, 6);
+enum rc config_refuse(const struct config_place *place, struct yaml_mark mark, enum err_code code, struct err *err,
+                      const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* After the settings of a section are bound, before the sections below it are. `section_struct` is its
  * struct. */

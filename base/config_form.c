@@ -89,9 +89,7 @@ static bool is_listen(const char *text)
 /* Credentials in an address would stand in every message that names it. */
 static bool is_http_url(const char *text)
 {
-    const char *rest = strncmp(text, "http://", 7) == 0    ? text + 7
-                       : strncmp(text, "https://", 8) == 0 ? text + 8
-                                                           : "";
+    const char *rest = strncmp(text, "http://", 7) == 0 ? text + 7 : strncmp(text, "https://", 8) == 0 ? text + 8 : "";
     return *rest != '\0' && *rest != '/' && strpbrk(rest, "@ ?#") == NULL;
 }
 
@@ -109,8 +107,8 @@ static bool is_document_database(const char *text)
 static bool is_schema_table(const char *text)
 {
     const char *dot = strchr(text, '.');
-    return dot != NULL && dot != text && dot[1] != '\0' && strchr(dot + 1, '.') == NULL &&
-           strchr(text, ' ') == NULL && strchr(text, '"') == NULL;
+    return dot != NULL && dot != text && dot[1] != '\0' && strchr(dot + 1, '.') == NULL && strchr(text, ' ') == NULL &&
+           strchr(text, '"') == NULL;
 }
 
 /* Avro's rule for names (https://avro.apache.org/docs/1.11.1/specification/#names); _leat... columns are
@@ -145,8 +143,7 @@ static bool is_key_prefix(const char *text)
 static const struct config_form forms[] = {
     {SECTION_TOP, "prefix", is_prefix, "must be 1 to 100 of A-Z a-z 0-9 . _ -"},
     {SECTION_KAFKA, "brokers", is_broker_list, "must be host:port[,host:port...]"},
-    {SECTION_REGISTRY, "url", is_http_url,
-     "must be http://... or https://..., without user, password or query in it"},
+    {SECTION_REGISTRY, "url", is_http_url, "must be http://... or https://..., without user, password or query in it"},
     {SECTION_HTTP, "listen", is_listen, "must be host:port, such as 127.0.0.1:9102, [::]:9102 or :9102"},
     {SECTION_SOURCE, "name", is_name, "must be 1 to 40 of a-z 0-9 _"},
     {SECTION_POSTGRESQL, "slot", is_slot, "must be 1 to 63 of a-z 0-9 _"},
@@ -161,8 +158,7 @@ static const struct config_form forms[] = {
     {SECTION_REDSHIFT, "iam_role", is_iam_role, "must be default or begin with arn:"},
     {SECTION_S3, "bucket", is_bucket, "must be 3 to 63 of a-z 0-9 . -"},
     {SECTION_S3, "prefix", is_key_prefix, "must not begin or end with /"},
-    {SECTION_S3, "endpoint", is_http_url,
-     "must be http://... or https://..., without user, password or query in it"},
+    {SECTION_S3, "endpoint", is_http_url, "must be http://... or https://..., without user, password or query in it"},
 };
 
 const struct config_form *config_form_find(enum config_section section, const char *key)

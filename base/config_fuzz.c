@@ -25,12 +25,10 @@ static void check_source(const struct config_source *source)
     check(source->name != NULL && strlen(source->name) <= 40, "a source without a fitting name");
     check(source->batch_max_bytes >= 65536 && source->heartbeat_interval_ms >= 100, "a setting out of range");
     if (source->type == CONFIG_SOURCE_POSTGRESQL) {
-        check(source->postgresql.host != NULL && source->postgresql.slot != NULL,
-              "a source without host or slot");
+        check(source->postgresql.host != NULL && source->postgresql.slot != NULL, "a source without host or slot");
         return;
     }
-    check(source->documentdb.uri != NULL && source->documentdb.n_collections > 0,
-          "a source without collections");
+    check(source->documentdb.uri != NULL && source->documentdb.n_collections > 0, "a source without collections");
     for (size_t i = 0; i < source->documentdb.n_collections; i++)
         check(source->documentdb.collections[i].n_columns > 0, "a collection without columns");
 }
@@ -38,13 +36,11 @@ static void check_source(const struct config_source *source)
 static void check_sink(const struct config *config, const struct config_sink *sink)
 {
     struct err err;
-    check(sink->name != NULL && sink->sources.n > 0 && sink->memory_bytes > 0,
-          "a sink without name, sources, memory");
+    check(sink->name != NULL && sink->sources.n > 0 && sink->memory_bytes > 0, "a sink without name, sources, memory");
     check(sink->redshift.host != NULL && sink->s3.bucket != NULL, "a sink without warehouse or bucket");
     for (size_t i = 0; i < sink->sources.n; i++) {
         const struct config_source *source;
-        check(config_find_source(config, sink->sources.items[i], &source, &err) == RC_OK,
-              "a sink without its source");
+        check(config_find_source(config, sink->sources.items[i], &source, &err) == RC_OK, "a sink without its source");
     }
 }
 
@@ -60,8 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(err_exit_code(&err) == EXIT_CODE_USAGE, "a refusal is not one of the configuration");
         return 0;
     }
-    check(config->n_sources > 0 && config->prefix != NULL && config->kafka.brokers != NULL,
-          "a hollow configuration");
+    check(config->n_sources > 0 && config->prefix != NULL && config->kafka.brokers != NULL, "a hollow configuration");
     for (size_t i = 0; i < config->n_sources; i++)
         check_source(&config->sources[i]);
     for (size_t i = 0; i < config->n_sinks; i++)

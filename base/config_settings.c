@@ -59,15 +59,15 @@ const struct config_setting config_settings[] = {
 // clang-format on
 const size_t config_n_settings = ARRAY_LEN(config_settings);
 
-#define ONE(parent, key, section, presence)                                                                  \
-    {                                                                                                        \
-        SECTION_##parent, #key, SECTION_##section, CHILD_##presence, false, offsetof(STRUCT_##parent, key),  \
-            0, sizeof(STRUCT_##section)                                                                      \
+#define ONE(parent, key, section, presence)                                                                            \
+    {                                                                                                                  \
+        SECTION_##parent, #key, SECTION_##section, CHILD_##presence, false, offsetof(STRUCT_##parent, key), 0,         \
+            sizeof(STRUCT_##section)                                                                                   \
     }
-#define MANY(parent, key, section, presence)                                                                 \
-    {                                                                                                        \
-        SECTION_##parent, #key, SECTION_##section, CHILD_##presence, true, offsetof(STRUCT_##parent, key),   \
-            offsetof(STRUCT_##parent, n_##key), sizeof(STRUCT_##section)                                     \
+#define MANY(parent, key, section, presence)                                                                           \
+    {                                                                                                                  \
+        SECTION_##parent, #key, SECTION_##section, CHILD_##presence, true, offsetof(STRUCT_##parent, key),             \
+            offsetof(STRUCT_##parent, n_##key), sizeof(STRUCT_##section)                                               \
     }
 
 const struct config_child config_children[] = {
@@ -95,10 +95,8 @@ static const struct {
     [SECTION_SOURCE] = {"sources[]", "one entry for each database that is captured; at least one"},
     [SECTION_POSTGRESQL] = {"sources[].postgresql", "for sources of type postgresql, and only there"},
     [SECTION_DOCUMENTDB] = {"sources[].documentdb", "for sources of type documentdb, and only there"},
-    [SECTION_COLLECTION] = {"sources[].documentdb.collections[]",
-                            "one entry for each collection; at least one"},
-    [SECTION_COLUMN] = {"sources[].documentdb.collections[].columns[]",
-                        "how a document becomes a row; at least one"},
+    [SECTION_COLLECTION] = {"sources[].documentdb.collections[]", "one entry for each collection; at least one"},
+    [SECTION_COLUMN] = {"sources[].documentdb.collections[].columns[]", "how a document becomes a row; at least one"},
     [SECTION_SINK] = {"sinks[]", "one entry for each warehouse that is loaded; may be left out"},
     [SECTION_REDSHIFT] = {"sinks[].redshift", "the warehouse"},
     [SECTION_S3] = {"sinks[].s3", "where the parts of a batch are staged for COPY"},

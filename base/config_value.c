@@ -11,8 +11,7 @@ struct unit {
 };
 
 /* from the largest: the order in which formatting tries them */
-static const struct unit duration_units[] = {
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+static const struct unit duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 static const struct unit size_units[] = {{"TiB", INT64_C(1) << 40},
                                          {"GiB", INT64_C(1) << 30},
                                          {"MiB", INT64_C(1) << 20},
@@ -102,9 +101,8 @@ static const struct {
     const char *name;
     enum config_column_type type;
 } column_types[] = {
-    {"string", CONFIG_COLUMN_STRING}, {"int", CONFIG_COLUMN_INT},
-    {"long", CONFIG_COLUMN_LONG},     {"double", CONFIG_COLUMN_DOUBLE},
-    {"bool", CONFIG_COLUMN_BOOL},     {"timestamp", CONFIG_COLUMN_TIMESTAMP},
+    {"string", CONFIG_COLUMN_STRING}, {"int", CONFIG_COLUMN_INT},           {"long", CONFIG_COLUMN_LONG},
+    {"double", CONFIG_COLUMN_DOUBLE}, {"bool", CONFIG_COLUMN_BOOL},         {"timestamp", CONFIG_COLUMN_TIMESTAMP},
     {"json", CONFIG_COLUMN_JSON},     {"objectid", CONFIG_COLUMN_OBJECTID},
 };
 
@@ -172,15 +170,13 @@ static size_t variable_name_len(const char *text)
 }
 
 /* text points behind "${"; ret_value is the environment's, *ret_end behind the "}". */
-static enum rc lookup_variable(const char *text, const char **ret_value, const char **ret_end,
-                               struct err *err)
+static enum rc lookup_variable(const char *text, const char **ret_value, const char **ret_end, struct err *err)
 {
     enum { MAX_NAME = 255 };
     char name[MAX_NAME + 1];
     size_t len = variable_name_len(text);
     if (len == 0 || len > MAX_NAME || text[len] != '}')
-        return err_set(err, ERR_CONFIG_ENV,
-                       "a ${ is not followed by the name of an environment variable and a }");
+        return err_set(err, ERR_CONFIG_ENV, "a ${ is not followed by the name of an environment variable and a }");
     memcpy(name, text, len);
     name[len] = '\0';
     const char *value = getenv(name);

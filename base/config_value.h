@@ -23,7 +23,6 @@ void config_value_format_bytes(int64_t bytes, char out[32]);
 /* Replaces ${NAME} by the environment's variable and $${ by a literal ${; a $ anywhere else stays. The text
  * is in the arena, or raw itself when there is nothing to replace. Errors name the variable, never its value.
  */
-MUST_CHECK enum rc config_value_expand(const char *raw, struct arena *arena, const char **ret_text,
-                                       struct err *err);
+MUST_CHECK enum rc config_value_expand(const char *raw, struct arena *arena, const char **ret_text, struct err *err);
 
 #endif

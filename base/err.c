@@ -68,21 +68,16 @@ enum exit_code err_exit_code(const struct err *err)
 {
     switch (err->code) {
     case ERR_NONE:
-    case ERR_STOPPED:
-        return EXIT_CODE_OK;
+    case ERR_STOPPED: return EXIT_CODE_OK;
     case ERR_USAGE:
     case ERR_CONFIG_READ:
     case ERR_CONFIG_SYNTAX:
     case ERR_CONFIG_UNKNOWN_KEY:
     case ERR_CONFIG_VALUE:
-    case ERR_CONFIG_ENV:
-        return EXIT_CODE_USAGE;
+    case ERR_CONFIG_ENV: return EXIT_CODE_USAGE;
     case ERR_KAFKA_FENCED:
-    case ERR_SINK_FENCED:
-        return EXIT_CODE_FENCED;
-    case ERR_BUG:
-        return EXIT_CODE_BUG;
-    default:
-        return EXIT_CODE_FATAL;
+    case ERR_SINK_FENCED: return EXIT_CODE_FENCED;
+    case ERR_BUG: return EXIT_CODE_BUG;
+    default: return EXIT_CODE_FATAL;
     }
 }

@@ -39,11 +39,11 @@ const char *err_hint(enum err_code code); /* what to do; "" when there is nothin
 const char *rc_name(enum rc rc);
 
 /* Passes anything but RC_OK up unchanged. */
-#define TRY(call)                                                                                            \
-    do {                                                                                                     \
-        enum rc try_rc_ = (call);                                                                            \
-        if (UNLIKELY(try_rc_ != RC_OK))                                                                      \
-            return try_rc_;                                                                                  \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        enum rc try_rc_ = (call);                                                                                      \
+        if (UNLIKELY(try_rc_ != RC_OK))                                                                                \
+            return try_rc_;                                                                                            \
     } while (0)
 
 /* What the process answers to its caller; docs/exit-codes.md. */

@@ -11,9 +11,8 @@
 #define FOLLOWED_BY(state) (1u << (state))
 
 enum {
-    WHILE_WORKING = FOLLOWED_BY(HEALTH_STARTING) | FOLLOWED_BY(HEALTH_SNAPSHOT) |
-                    FOLLOWED_BY(HEALTH_RUNNING) | FOLLOWED_BY(HEALTH_WAITING) | FOLLOWED_BY(HEALTH_DRAINING) |
-                    FOLLOWED_BY(HEALTH_STOPPED),
+    WHILE_WORKING = FOLLOWED_BY(HEALTH_STARTING) | FOLLOWED_BY(HEALTH_SNAPSHOT) | FOLLOWED_BY(HEALTH_RUNNING) |
+                    FOLLOWED_BY(HEALTH_WAITING) | FOLLOWED_BY(HEALTH_DRAINING) | FOLLOWED_BY(HEALTH_STOPPED),
 };
 
 /* A worker that drains may meet errors and good news of its other stage; it drains on all the same. */

@@ -10,11 +10,11 @@
 
 enum health_state {
     HEALTH_STARTING,
-    HEALTH_SNAPSHOT,  /* first copy under way */
+    HEALTH_SNAPSHOT, /* first copy under way */
     HEALTH_RUNNING,
-    HEALTH_WAITING,   /* something is away; backing off */
-    HEALTH_DRAINING,  /* asked to stop */
-    HEALTH_STOPPED,   /* ended by an error that a person must act on */
+    HEALTH_WAITING,  /* something is away; backing off */
+    HEALTH_DRAINING, /* asked to stop */
+    HEALTH_STOPPED,  /* ended by an error that a person must act on */
 };
 
 void health_init(const char *worker);

@@ -52,8 +52,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
     client->ca_file = copy_or_null(options->ca_file);
     client->username = copy_or_null(options->username);
     client->password = copy_or_null(options->password);
-    size_t max_bytes = options->max_response_bytes == 0 ? DEFAULT_RESPONSE_BYTES
-                                                        : options->max_response_bytes;
+    size_t max_bytes = options->max_response_bytes == 0 ? DEFAULT_RESPONSE_BYTES : options->max_response_bytes;
     client->body = buf_new(max_bytes + 1); /* the terminating zero has its place too */
     return client;
 }
@@ -84,8 +83,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *client_)
 static void take_header(struct slice line, const char *name, char *out, size_t out_size)
 {
     size_t name_len = strlen(name);
-    if (line.len <= name_len || strncasecmp((const char *)line.ptr, name, name_len) != 0 ||
-        line.ptr[name_len] != ':')
+    if (line.len <= name_len || strncasecmp((const char *)line.ptr, name, name_len) != 0 || line.ptr[name_len] != ':')
         return;
     struct slice value = slice_of(line.ptr + name_len + 1, line.len - name_len - 1);
     while (value.len > 0 && strchr(" \t", value.ptr[0]) != NULL)
@@ -117,8 +115,7 @@ static void set_connection(struct http_client *client)
 {
     const struct http_client_options *options = &client->options;
     CURL *curl = client->curl;
-    int64_t connect_ms = options->connect_timeout_ms == 0 ? DEFAULT_CONNECT_TIMEOUT_MS
-                                                          : options->connect_timeout_ms;
+    int64_t connect_ms = options->connect_timeout_ms == 0 ? DEFAULT_CONNECT_TIMEOUT_MS : options->connect_timeout_ms;
     int64_t whole_ms = options->timeout_ms == 0 ? DEFAULT_TIMEOUT_MS : options->timeout_ms;
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -154,14 +151,12 @@ static void set_callbacks(struct http_client *client)
 
 static bool has_body(const struct http_request *request)
 {
-    return request->body.ptr != NULL || strcmp(request->method, "PUT") == 0 ||
-           strcmp(request->method, "POST") == 0;
+    return request->body.ptr != NULL || strcmp(request->method, "PUT") == 0 || strcmp(request->method, "POST") == 0;
 }
 
 /* The body is given in one piece, so that curl can send it again when a kept connection turns out to be dead.
  */
-static void set_request(struct http_client *client, const struct http_request *request,
-                        struct curl_slist *headers)
+static void set_request(struct http_client *client, const struct http_request *request, struct curl_slist *headers)
 {
     CURL *curl = client->curl;
     curl_easy_setopt(curl, CURLOPT_URL, request->url);
@@ -172,8 +167,7 @@ static void set_request(struct http_client *client, const struct http_request *r
     }
     if (has_body(request)) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-                         request->body.len == 0 ? "" : (const char *)request->body.ptr);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.len == 0 ? "" : (const char *)request->body.ptr);
     }
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 }
@@ -221,16 +215,14 @@ static enum rc fail(struct http_client *client, const struct http_request *reque
     redact_url(request->url, where, sizeof(where));
     const char *reason = client->reason[0] == '\0' ? curl_easy_strerror(code) : client->reason;
     switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-        err_set(err, ERR_STOPPED, "stopped while %s was under way", where);
-        return RC_AGAIN;
+    case CURLE_ABORTED_BY_CALLBACK: err_set(err, ERR_STOPPED, "stopped while %s was under way", where); return RC_AGAIN;
     case CURLE_WRITE_ERROR:
-        return err_set(err, ERR_MALFORMED, "could not read the answer of %s: it is larger than %zu bytes",
-                       where, client->body.max - 1);
+        return err_set(err, ERR_MALFORMED, "could not read the answer of %s: it is larger than %zu bytes", where,
+                       client->body.max - 1);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return err_set(err, ERR_CONFIG_VALUE,
-                       "could not use the address %s: it is not an http or https address", where);
+        return err_set(err, ERR_CONFIG_VALUE, "could not use the address %s: it is not an http or https address",
+                       where);
     case CURLE_SSL_CACERT_BADFILE:
         return err_set(err, ERR_CONFIG_VALUE, "could not read the certificates in %s for %s",
                        client->ca_file == NULL ? "the system's store" : client->ca_file, where);
@@ -238,8 +230,8 @@ static enum rc fail(struct http_client *client, const struct http_request *reque
     }
 }
 
-enum rc http_client_send(struct http_client *client, const struct http_request *request,
-                         enum err_code unreachable, struct http_response *ret_response, struct err *err)
+enum rc http_client_send(struct http_client *client, const struct http_request *request, enum err_code unreachable,
+                         struct http_response *ret_response, struct err *err)
 {
     struct http_response response = {0};
     SCOPED(curl_slist_free_all) struct curl_slist *headers = make_headers(request);

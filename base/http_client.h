@@ -8,12 +8,12 @@
 struct http_client;
 
 struct http_client_options {
-    int64_t connect_timeout_ms; /* 0: 10 s */
-    int64_t timeout_ms;         /* of one whole request; 0: 60 s */
-    const char *ca_file;        /* NULL: the system's */
+    int64_t connect_timeout_ms;      /* 0: 10 s */
+    int64_t timeout_ms;              /* of one whole request; 0: 60 s */
+    const char *ca_file;             /* NULL: the system's */
     const char *username, *password; /* basic authentication; NULL: none */
-    size_t max_response_bytes;  /* 0: 16 MiB */
-    bool no_proxy;              /* addresses that only this machine has: the environment's proxy is left aside */
+    size_t max_response_bytes;       /* 0: 16 MiB */
+    bool no_proxy;                   /* addresses that only this machine has: the environment's proxy is left aside */
 };
 
 /* Process-wide set-up of libcurl happens inside, once, thread-safe. */
@@ -35,10 +35,10 @@ struct http_request {
 
 struct http_response {
     long status;
-    struct slice body;     /* the client's, valid until its next request; zero-terminated */
-    char etag[128];        /* "" when there was none */
+    struct slice body; /* the client's, valid until its next request; zero-terminated */
+    char etag[128];    /* "" when there was none */
     char header_date[64];
-    char aws_region[64];   /* x-amz-bucket-region */
+    char aws_region[64];    /* x-amz-bucket-region */
     int64_t content_length; /* as the server said it, also for HEAD; -1 when it did not */
 };
 
@@ -47,7 +47,6 @@ struct http_response {
  * is larger than allowed is ERR_MALFORMED. Redirects are answers like any other. A transfer that is still under way
  * 25 s after a stop was asked for ends with RC_AGAIN and ERR_STOPPED. */
 MUST_CHECK enum rc http_client_send(struct http_client *client, const struct http_request *request,
-                                    enum err_code unreachable, struct http_response *ret_response,
-                                    struct err *err);
+                                    enum err_code unreachable, struct http_response *ret_response, struct err *err);
 
 #endif

@@ -95,9 +95,8 @@ static unsigned answer_status(struct buf *out)
     bool is_ready = health_is_ready(READY_MAX_AGE_MS, why, sizeof(why));
     buf_put_str(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>leat ");
     put_html(out, report.worker);
-    buf_put_str(out,
-                "</title><style>body{font-family:sans-serif;margin:2em}th{text-align:left;padding-right:2em}"
-                "</style></head><body>\n<h1>leat ");
+    buf_put_str(out, "</title><style>body{font-family:sans-serif;margin:2em}th{text-align:left;padding-right:2em}"
+                     "</style></head><body>\n<h1>leat ");
     put_html(out, report.worker);
     buf_put_str(out, "</h1>\n<table>\n");
     put_row(out, "state", health_state_name(report.state));
@@ -132,8 +131,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
         const void *given;
         void *taken;
     } bytes = {.given = body.ptr}; /* copied, not changed: MHD_RESPMEM_MUST_COPY */
-    struct MHD_Response *response = MHD_create_response_from_buffer(body.len, bytes.taken,
-                                                                    MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = MHD_create_response_from_buffer(body.len, bytes.taken, MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
@@ -151,9 +149,8 @@ static enum MHD_Result respond_text(struct MHD_Connection *connection, unsigned 
     return respond(connection, status, "text/plain; charset=utf-8", slice_of_str(text));
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **per_request)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **per_request)
 {
     (void)context, (void)version, (void)upload, (void)upload_size, (void)per_request;
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
@@ -199,8 +196,7 @@ static int open_listener(const struct addrinfo *address)
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
-               sizeof(on)); /* a restart does not wait for old connections */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* a restart does not wait for old connections */
     if (address->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
@@ -217,14 +213,13 @@ static enum rc listen_at(const char *listen_on, int *ret_fd, struct err *err)
 {
     char host[256], port[8];
     if (!split_listen(listen_on, host, sizeof(host), port, sizeof(port)))
-        return err_set(err, ERR_HTTP_LISTEN,
-                       "could not listen on \"%s\": it is not host:port, [address]:port or :port", listen_on);
+        return err_set(err, ERR_HTTP_LISTEN, "could not listen on \"%s\": it is not host:port, [address]:port or :port",
+                       listen_on);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     SCOPED(freeaddrinfo) struct addrinfo *found = NULL;
     int failure = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found);
     if (failure != 0)
-        return err_set(err, ERR_HTTP_LISTEN, "could not listen on \"%s\": %s", listen_on,
-                       gai_strerror(failure));
+        return err_set(err, ERR_HTTP_LISTEN, "could not listen on \"%s\": %s", listen_on, gai_strerror(failure));
     /* Without a host, "::" answers for both families where there is IPv6: ask for it first. */
     int fd = -1, why = 0;
     for (int pass = 0; fd < 0 && pass < 2; pass++) {
@@ -258,10 +253,10 @@ enum rc http_server_start(const char *listen_on, struct http_server **ret_server
     struct http_server *server = calloc(1, sizeof(*server));
     if (server != NULL) {
         server->port = port_of(fd);
-        server->daemon = MHD_start_daemon(
-            MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, on_request, NULL,
-            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+        server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, on_request,
+                                          NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                          (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                                          (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
     }
     if (server == NULL || server->daemon == NULL) {
         close(fd);

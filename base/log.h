@@ -33,15 +33,15 @@ void log_init(enum log_level lowest, const char *worker);
 bool log_level_parse(const char *text, enum log_level *ret_level);
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n_fields);
 
-#define log_at(level, event, ...)                                                                            \
-    log_write((level), (event), (struct log_field[]){{0}, ##__VA_ARGS__} + 1,                                \
+#define log_at(level, event, ...)                                                                                      \
+    log_write((level), (event), (struct log_field[]){{0}, ##__VA_ARGS__} + 1,                                          \
               sizeof((struct log_field[]){{0}, ##__VA_ARGS__}) / sizeof(struct log_field) - 1)
 #define log_debug(event, ...) log_at(LOG_LEVEL_DEBUG, event, ##__VA_ARGS__)
 #define log_info(event, ...)  log_at(LOG_LEVEL_INFO, event, ##__VA_ARGS__)
 #define log_warn(event, ...)  log_at(LOG_LEVEL_WARN, event, ##__VA_ARGS__)
 #define log_error(event, ...) log_at(LOG_LEVEL_ERROR, event, ##__VA_ARGS__)
 /* The error's code, message and hint as keys of a line. */
-#define LOG_ERR(err) LOG_STR("code", err_name((err)->code)), LOG_STR("error", (err)->msg),                   \
-                     LOG_STR("hint", err_hint((err)->code))
+#define LOG_ERR(err)                                                                                                   \
+    LOG_STR("code", err_name((err)->code)), LOG_STR("error", (err)->msg), LOG_STR("hint", err_hint((err)->code))
 
 #endif

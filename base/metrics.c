@@ -14,8 +14,7 @@ enum metric_type { COUNTER, GAUGE, HISTOGRAM };
 static const char *const type_names[] = {"counter", "gauge", "histogram"};
 
 /* From one quick commit to a batch that took ten minutes. */
-static const double bucket_bounds[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,  2.5,
-                                       5,    10,    30,   60,  120,  300, 600};
+static const double bucket_bounds[] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 enum { N_BUCKETS = sizeof(bucket_bounds) / sizeof(bucket_bounds[0]) };
 
 static const struct metric_row {
@@ -50,8 +49,7 @@ static int series_order(const struct series *series, const char *value1, const c
 }
 
 /* Where the series is, or where it belongs. */
-static size_t family_place(const struct family *family, const char *value1, const char *value2,
-                           bool *ret_found)
+static size_t family_place(const struct family *family, const char *value1, const char *value2, bool *ret_found)
 {
     size_t low = 0, high = family->n;
     while (low < high) {
@@ -95,8 +93,7 @@ static struct series *family_touch(enum metric metric, const char *label1, const
     struct series made = {.value1 = strdup(value1), .value2 = strdup(value2)};
     if (rows[metric].type == HISTOGRAM)
         made.buckets = calloc(N_BUCKETS + 1, sizeof(*made.buckets));
-    if (made.value1 == NULL || made.value2 == NULL ||
-        (rows[metric].type == HISTOGRAM && made.buckets == NULL)) {
+    if (made.value1 == NULL || made.value2 == NULL || (rows[metric].type == HISTOGRAM && made.buckets == NULL)) {
         free(made.value1);
         free(made.value2);
         free(made.buckets);
@@ -144,8 +141,7 @@ double metric_get(enum metric metric, const char *label1, const char *label2)
 {
     bool found;
     pthread_mutex_lock(&metrics_mutex);
-    size_t place = family_place(&families[metric], label1 == NULL ? "" : label1, label2 == NULL ? "" : label2,
-                                &found);
+    size_t place = family_place(&families[metric], label1 == NULL ? "" : label1, label2 == NULL ? "" : label2, &found);
     double value = found ? families[metric].series[place].value : 0;
     pthread_mutex_unlock(&metrics_mutex);
     return value;
@@ -199,8 +195,8 @@ static void put_label(struct buf *out, const char *name, const char *value, bool
 }
 
 /* leat_<name><suffix>{labels} value; `le` NULL but in a histogram's buckets. */
-static void put_sample(struct buf *out, const struct metric_row *row, const char *suffix,
-                       const struct series *series, const char *le, double value)
+static void put_sample(struct buf *out, const struct metric_row *row, const char *suffix, const struct series *series,
+                       const char *le, double value)
 {
     bool is_first = true;
     buf_printf(out, "leat_%s%s", row->name, suffix);
@@ -233,8 +229,7 @@ static void put_family(struct buf *out, enum metric metric)
 {
     const struct metric_row *row = &rows[metric];
     const struct family *family = &families[metric];
-    buf_printf(out, "# HELP leat_%s %s\n# TYPE leat_%s %s\n", row->name, row->help, row->name,
-               type_names[row->type]);
+    buf_printf(out, "# HELP leat_%s %s\n# TYPE leat_%s %s\n", row->name, row->help, row->name, type_names[row->type]);
     if (family->n == 0 && row->label1 == NULL && row->type != HISTOGRAM) {
         static const struct series untouched;
         put_sample(out, row, "", &untouched, NULL, 0);

@@ -15,6 +15,9 @@ static inline struct retry retry_of(int64_t first_ms, int64_t max_ms)
 }
 
 int64_t retry_next_ms(struct retry *retry); /* how long to wait before the next try */
-static inline void retry_reset(struct retry *retry) { retry->attempts = 0; }
+static inline void retry_reset(struct retry *retry)
+{
+    retry->attempts = 0;
+}
 
 #endif

@@ -42,8 +42,7 @@ static enum rc refuse_syntax(const struct yaml_reader *reader, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "%s: could not read: out of memory", reader->name);
     const char *problem = parser->problem == NULL ? "this is not YAML" : parser->problem;
     if (parser->error == YAML_READER_ERROR)
-        return err_set(err, ERR_CONFIG_SYNTAX, "%s: %s (byte %zu)", reader->name, problem,
-                       parser->problem_offset);
+        return err_set(err, ERR_CONFIG_SYNTAX, "%s: %s (byte %zu)", reader->name, problem, parser->problem_offset);
     struct yaml_mark mark = mark_of(parser->problem_mark);
     if (parser->context == NULL)
         return err_set(err, ERR_CONFIG_SYNTAX, "%s:%u:%u: %s", reader->name, mark.line, mark.column, problem);
@@ -59,12 +58,11 @@ static enum rc next_event(struct yaml_reader *reader, yaml_event_t *ret_event, s
 }
 
 /* What begins a node carries nothing but its content. */
-static enum rc check_bare(const struct yaml_reader *reader, const yaml_event_t *event,
-                          const yaml_char_t *anchor, const yaml_char_t *tag, struct err *err)
+static enum rc check_bare(const struct yaml_reader *reader, const yaml_event_t *event, const yaml_char_t *anchor,
+                          const yaml_char_t *tag, struct err *err)
 {
     if (anchor != NULL)
-        return refuse(reader, event->start_mark, "anchors (&name) are not supported: write the value out",
-                      err);
+        return refuse(reader, event->start_mark, "anchors (&name) are not supported: write the value out", err);
     if (tag != NULL)
         return refuse(reader, event->start_mark, "tags (!name) are not supported: remove it", err);
     return RC_OK;
@@ -104,8 +102,7 @@ static enum rc read_key(struct yaml_reader *reader, const struct yaml_node *map,
                         const char **ret_key, struct err *err)
 {
     if (event->type == YAML_ALIAS_EVENT)
-        return refuse(reader, event->start_mark, "aliases (*name) are not supported: write the value out",
-                      err);
+        return refuse(reader, event->start_mark, "aliases (*name) are not supported: write the value out", err);
     if (event->type != YAML_SCALAR_EVENT)
         return refuse(reader, event->start_mark, "a key must be text, not a list or a map", err);
     TRY(check_bare(reader, event, event->data.scalar.anchor, event->data.scalar.tag, err));
@@ -114,8 +111,8 @@ static enum rc read_key(struct yaml_reader *reader, const struct yaml_node *map,
     const struct yaml_node *twin = yaml_find(map, key);
     struct yaml_mark mark = mark_of(event->start_mark);
     if (twin != NULL)
-        return err_set(err, ERR_CONFIG_SYNTAX, "%s:%u:%u: the key \"%s\" is there already, at line %u",
-                       reader->name, mark.line, mark.column, key, twin->key_mark.line);
+        return err_set(err, ERR_CONFIG_SYNTAX, "%s:%u:%u: the key \"%s\" is there already, at line %u", reader->name,
+                       mark.line, mark.column, key, twin->key_mark.line);
     if (map->n_children == YAML_MAX_MAP_KEYS)
         return refuse(reader, event->start_mark, "too many keys in one map", err);
     *ret_key = key;
@@ -161,8 +158,7 @@ static enum rc read_node(struct yaml_reader *reader, const yaml_event_t *event, 
         break;
     case YAML_SEQUENCE_START_EVENT:
         node->kind = YAML_LIST;
-        TRY(check_bare(reader, event, event->data.sequence_start.anchor, event->data.sequence_start.tag,
-                       err));
+        TRY(check_bare(reader, event, event->data.sequence_start.anchor, event->data.sequence_start.tag, err));
         TRY(read_list(reader, depth + 1, node, err));
         break;
     case YAML_MAPPING_START_EVENT:
@@ -171,15 +167,13 @@ static enum rc read_node(struct yaml_reader *reader, const yaml_event_t *event, 
         TRY(read_map(reader, depth + 1, node, err));
         break;
     default: /* what else can stand where a value is expected */
-        return refuse(reader, event->start_mark, "aliases (*name) are not supported: write the value out",
-                      err);
+        return refuse(reader, event->start_mark, "aliases (*name) are not supported: write the value out", err);
     }
     *ret_node = node;
     return RC_OK;
 }
 
-static enum rc expect(struct yaml_reader *reader, yaml_event_type_t type, const char *otherwise,
-                      struct err *err)
+static enum rc expect(struct yaml_reader *reader, yaml_event_type_t type, const char *otherwise, struct err *err)
 {
     SCOPED(yaml_event_delete) yaml_event_t event = {0};
     TRY(next_event(reader, &event, err));
@@ -197,14 +191,13 @@ static enum rc read_stream(struct yaml_reader *reader, const struct yaml_node **
         TRY(read_node(reader, &event, 0, &root, err));
     }
     TRY(expect(reader, YAML_DOCUMENT_END_EVENT, "this is not YAML", err));
-    TRY(expect(reader, YAML_STREAM_END_EVENT,
-               "a second document (---) is not supported: use one file for each", err));
+    TRY(expect(reader, YAML_STREAM_END_EVENT, "a second document (---) is not supported: use one file for each", err));
     *ret_root = root;
     return RC_OK;
 }
 
-enum rc yaml_parse(struct slice text, const char *name, struct arena *arena,
-                   const struct yaml_node **ret_root, struct err *err)
+enum rc yaml_parse(struct slice text, const char *name, struct arena *arena, const struct yaml_node **ret_root,
+                   struct err *err)
 {
     struct yaml_reader reader = {.name = name, .arena = arena};
     if (yaml_parser_initialize(&reader.parser) == 0)

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 
 enum {
-    BATCH_BYTES_A_RECORD = 64,           /* the fewest bytes a record is taken to have, to size the table of records */
-    BATCH_SLACK_BYTES = 256 << 20,       /* address space beyond max_bytes: the record that passes the bound */
+    BATCH_BYTES_A_RECORD = 64,     /* the fewest bytes a record is taken to have, to size the table of records */
+    BATCH_SLACK_BYTES = 256 << 20, /* address space beyond max_bytes: the record that passes the bound */
 };
 
 struct batch *batch_new(size_t max_bytes)

@@ -6,12 +6,12 @@
 #include "proto/ledger.h"
 
 struct batch_record {
-    struct slice key, value;    /* framed Avro (or JSON for rejects), in the batch's arena; key.ptr NULL: no key */
-    struct slice unchanged;     /* HEADER_UNCHANGED; len 0: none */
-    struct slice moved_from;    /* HEADER_MOVED_FROM; len 0: none */
+    struct slice key, value; /* framed Avro (or JSON for rejects), in the batch's arena; key.ptr NULL: no key */
+    struct slice unchanged;  /* HEADER_UNCHANGED; len 0: none */
+    struct slice moved_from; /* HEADER_MOVED_FROM; len 0: none */
     struct position pos;
-    uint32_t topic;             /* from publisher_topic() */
-    bool tombstone_follows;     /* a delete: the same key with a null value comes after it */
+    uint32_t topic;         /* from publisher_topic() */
+    bool tombstone_follows; /* a delete: the same key with a null value comes after it */
 };
 
 /* What the ledger says about the batch's end. */
@@ -20,20 +20,21 @@ struct batch_mark {
     bool cut;
     struct position pos;
     int64_t commit_time_us;
-    uint64_t confirm;          /* the source's own number; source_committed() answers the last committed batch's */
-    struct slice state;        /* JSON object, in the batch's arena */
+    uint64_t confirm;   /* the source's own number; source_committed() answers the last committed batch's */
+    struct slice state; /* JSON object, in the batch's arena */
 };
 
 struct batch {
     struct arena *arena;
     struct batch_record *records;
     size_t n_records, max_records;
-    size_t max_bytes;          /* the batch is full when the arena holds this much */
-    int64_t opened_mono_us;    /* when the first record came in */
+    size_t max_bytes;       /* the batch is full when the arena holds this much */
+    int64_t opened_mono_us; /* when the first record came in */
     struct batch_mark mark;
 };
 
-struct batch *batch_new(size_t max_bytes); /* the arena is larger: one record may pass the bound by kafka.message_max_bytes */
+struct batch *batch_new(
+    size_t max_bytes); /* the arena is larger: one record may pass the bound by kafka.message_max_bytes */
 void batch_free(struct batch *batch);
 void batch_reset(struct batch *batch);
 bool batch_is_full(const struct batch *batch);

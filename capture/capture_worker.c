@@ -19,9 +19,9 @@
 #include "proto/topic.h"
 
 enum {
-    SESSION_BATCHES = 3,        /* one fills, one waits, one is published */
-    SESSION_IDLE_MS = 50,       /* how often a source without a free batch looks after its connection */
-    SESSION_DRAIN_MS = 20000,   /* what is under way at a stop may take this long */
+    SESSION_BATCHES = 3,      /* one fills, one waits, one is published */
+    SESSION_IDLE_MS = 50,     /* how often a source without a free batch looks after its connection */
+    SESSION_DRAIN_MS = 20000, /* what is under way at a stop may take this long */
     LEDGER_ARENA_BYTES = 32 << 20,
     PING_TIMEOUT_MS = 10000,
 };
@@ -31,12 +31,12 @@ struct session {
     struct source_context context;
     const struct source_ops *ops;
     struct source *source;
-    struct arena *arena;          /* the ledger's last record */
+    struct arena *arena; /* the ledger's last record */
     struct ledger_record last;
 
     pthread_t publishing;
     bool publishing_runs;
-    enum rc publish_rc;           /* the publishing stage's end; read after join */
+    enum rc publish_rc; /* the publishing stage's end; read after join */
     struct err publish_err;
 };
 
@@ -139,8 +139,8 @@ static void session_close(struct session *session)
 static enum rc session_run(const struct source_context *context, const char *writer, bool *wrote_before,
                            struct err *err)
 {
-    struct session session = {.context = *context, .ops = ops_of(context->source),
-                              .arena = arena_new(LEDGER_ARENA_BYTES)};
+    struct session session = {
+        .context = *context, .ops = ops_of(context->source), .arena = arena_new(LEDGER_ARENA_BYTES)};
     enum rc rc = session_open(&session, writer, wrote_before, err);
     if (rc == RC_OK) {
         log_info("session_opened", LOG_STR("source", context->source->name), LOG_STR("writer", writer));

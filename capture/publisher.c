@@ -47,12 +47,13 @@ struct publisher {
 
     struct span *spans;
     size_t n_spans, max_spans;
-    int64_t transaction_wall_ms;  /* one timestamp for all records: a look at the clock for each costs more than its use */
-    size_t outstanding;           /* produced and not yet reported */
+    int64_t
+        transaction_wall_ms; /* one timestamp for all records: a look at the clock for each costs more than its use */
+    size_t outstanding;      /* produced and not yet reported */
     rd_kafka_resp_err_t delivery_error;
     char delivery_topic[TOPIC_NAME_BYTES];
 
-    struct arena *ledger_arena;   /* the partitions of the record being written */
+    struct arena *ledger_arena; /* the partitions of the record being written */
     struct buf ledger_json;
     _Atomic uint64_t committed;
 };
@@ -111,8 +112,7 @@ static enum rc producer_new(struct publisher *publisher, struct err *err)
     const struct config_kafka *kafka = &publisher->config->kafka;
     char client_id[256], transactional_id[256], timeout[24], max_bytes[24];
     snprintf(client_id, sizeof(client_id), "leat-capture-%s", publisher->source->name);
-    snprintf(transactional_id, sizeof(transactional_id), "%s.%s", publisher->config->prefix,
-             publisher->source->name);
+    snprintf(transactional_id, sizeof(transactional_id), "%s.%s", publisher->config->prefix, publisher->source->name);
     snprintf(timeout, sizeof(timeout), "%lld", (long long)kafka->transaction_timeout_ms);
     snprintf(max_bytes, sizeof(max_bytes), "%lld", (long long)kafka->message_max_bytes);
     const struct {
@@ -169,8 +169,7 @@ static enum rc read_ledger(struct publisher *publisher, struct arena *arena, str
     if (offset < 0)
         return RC_OK;
     enum rc rc = ledger_decode(buf_slice(&value), arena, ret_last, err);
-    return rc == RC_OK ? RC_OK
-                       : err_wrap(err, "topic %s, offset %lld", publisher->ledger_topic, (long long)offset);
+    return rc == RC_OK ? RC_OK : err_wrap(err, "topic %s, offset %lld", publisher->ledger_topic, (long long)offset);
 }
 
 static enum rc refuse_when_older(struct publisher *publisher, const struct ledger_record *last, struct err *err)
@@ -209,14 +208,12 @@ static enum rc produce(struct publisher *publisher, rd_kafka_topic_t *topic, rd_
     };
     for (;;) {
         SCOPED(rd_kafka_error_destroy)
-        rd_kafka_error_t *error =
-            rd_kafka_produceva(publisher->client, fields, ARRAY_LEN(fields) - (headers == NULL));
+        rd_kafka_error_t *error = rd_kafka_produceva(publisher->client, fields, ARRAY_LEN(fields) - (headers == NULL));
         if (error == NULL) {
             publisher->outstanding++;
             return RC_OK;
         }
-        if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
-            stop_age_ms() < PUBLISHER_STOP_GRACE_MS) {
+        if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__QUEUE_FULL && stop_age_ms() < PUBLISHER_STOP_GRACE_MS) {
             rd_kafka_poll(publisher->client, PUBLISHER_POLL_MS);
             continue;
         }
@@ -457,8 +454,8 @@ static void count_committed(struct publisher *publisher, const struct batch *bat
     metric_set(METRIC_capture_last_commit_timestamp_seconds, (double)clock_wall_us() / US_PER_S, source, NULL);
     metric_set(METRIC_capture_position, (double)batch->mark.pos.major, source, NULL);
     if (batch->mark.commit_time_us != 0)
-        metric_set(METRIC_capture_lag_seconds,
-                   (double)(clock_wall_us() - batch->mark.commit_time_us) / US_PER_S, source, NULL);
+        metric_set(METRIC_capture_lag_seconds, (double)(clock_wall_us() - batch->mark.commit_time_us) / US_PER_S,
+                   source, NULL);
 }
 
 enum rc publisher_publish(struct publisher *publisher, const struct batch *batch, struct err *err)

@@ -17,7 +17,8 @@ MUST_CHECK enum rc publisher_open(const struct config *config, const struct conf
 void publisher_close(struct publisher *publisher);
 
 /* The number of a topic for batch_record.topic; creates the topic when it is missing. Source stage. */
-MUST_CHECK enum rc publisher_topic(struct publisher *publisher, const char *topic, uint32_t *ret_index, struct err *err);
+MUST_CHECK enum rc publisher_topic(struct publisher *publisher, const char *topic, uint32_t *ret_index,
+                                   struct err *err);
 
 /* One transaction. Retries inside what can be retried without a doubt (abort, and again); a commit in doubt is
  * RC_RETRY: the next session reads in the ledger whether it happened. Publishing stage. */

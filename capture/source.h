@@ -17,8 +17,8 @@ struct source_context {
     const struct config *config;
     const struct config_source *source;
     struct registry *registry;
-    struct publisher *publisher;      /* publisher_topic() */
-    struct batch_queue *queue;        /* batch_queue_is_idle(), batch_queue_fd() */
+    struct publisher *publisher; /* publisher_topic() */
+    struct batch_queue *queue;   /* batch_queue_is_idle(), batch_queue_fd() */
 };
 
 struct source;
@@ -29,8 +29,8 @@ struct source_ops {
     enum rc (*check)(const struct source_context *context, const struct ledger_record *last, struct err *err);
     /* Opens the session. Runs after this process has proven itself the only writer (the START record is committed).
      * May create slot and publication when the ledger has no position yet. */
-    enum rc (*open)(const struct source_context *context, const struct ledger_record *last,
-                    struct source **ret_source, struct err *err);
+    enum rc (*open)(const struct source_context *context, const struct ledger_record *last, struct source **ret_source,
+                    struct err *err);
     /* Fills the batch until it should be committed: it is full, or it ends at a source commit and the publisher is idle
      * or its age passed, or a heartbeat is due (no records, kind LEDGER_IDLE). Sets batch->mark. Meanwhile it answers
      * the server's keepalives, confirming publisher_committed(). RC_AGAIN: stop was requested, nothing to hand over. */

@@ -2,8 +2,8 @@
 #include "command.h"
 #include "worker.h"
 
-static enum rc begin(const struct cli_args *args, const struct config *config,
-                     const struct config_source **ret_source, struct worker **ret_worker, struct err *err)
+static enum rc begin(const struct cli_args *args, const struct config *config, const struct config_source **ret_source,
+                     struct worker **ret_worker, struct err *err)
 {
     char name[64];
     TRY(config_find_source(config, args->operand, ret_source, err));

@@ -17,8 +17,7 @@ struct check {
 };
 
 /* Answers whether it was ok. */
-static bool put_row(struct check *check, const char *kind, const char *what, enum rc rc,
-                    const struct err *err)
+static bool put_row(struct check *check, const char *kind, const char *what, enum rc rc, const struct err *err)
 {
     if (rc == RC_OK) {
         check->n_ok++;
@@ -52,8 +51,7 @@ static enum rc ping_kafka(const struct config_kafka *kafka, struct err *err)
 static bool check_kafka(struct check *check)
 {
     struct err err;
-    return put_row(check, "kafka", check->config->kafka.brokers, ping_kafka(&check->config->kafka, &err),
-                   &err);
+    return put_row(check, "kafka", check->config->kafka.brokers, ping_kafka(&check->config->kafka, &err), &err);
 }
 
 static bool check_registry(struct check *check)
@@ -74,8 +72,7 @@ static void check_source(struct check *check, const struct config_source *source
         snprintf(what, sizeof(what), "%s (postgresql at %s:%" PRId64 "/%s)", source->name, pg->host, pg->port,
                  pg->database);
     else /* the uri is a secret */
-        snprintf(what, sizeof(what), "%s (documentdb, database %s)", source->name,
-                 source->documentdb.database);
+        snprintf(what, sizeof(what), "%s (documentdb, database %s)", source->name, source->documentdb.database);
     if (can)
         put_row(check, "source", what, capture_check(check->config, source, &err), &err);
     else

@@ -117,8 +117,7 @@ static enum rc parse_option(int argc, char **argv, int *at, struct cli_args *arg
     }
     const char *value = name[name_len] == '=' ? name + name_len + 1 : *at + 1 < argc ? argv[++*at] : NULL;
     if (value == NULL || (name[name_len] != '=' && strncmp(value, "--", 2) == 0))
-        return err_set(err, ERR_USAGE, "--%s needs its value: --%s %s", option->name, option->name,
-                       option->value);
+        return err_set(err, ERR_USAGE, "--%s needs its value: --%s %s", option->name, option->name, option->value);
     *(const char **)(void *)member = value;
     return RC_OK;
 }
@@ -142,8 +141,7 @@ static size_t name_words(const struct cli_command *command, const struct cli_wor
 {
     const char *space = strchr(command->name, ' ');
     size_t first_len = space == NULL ? strlen(command->name) : (size_t)(space - command->name);
-    if (words->n == 0 || strlen(words->words[0]) != first_len ||
-        memcmp(words->words[0], command->name, first_len) != 0)
+    if (words->n == 0 || strlen(words->words[0]) != first_len || memcmp(words->words[0], command->name, first_len) != 0)
         return 0;
     if (space == NULL)
         return 1;
@@ -158,8 +156,7 @@ static const char *second_words(const char *first, char out[64])
     for (size_t i = 0; i < cli_n_commands; i++) {
         const char *name = cli_commands[i].name;
         if (strncmp(name, first, len) == 0 && name[len] == ' ')
-            snprintf(out + strlen(out), 64 - strlen(out), "%s%s", out[0] == '\0' ? "" : " or ",
-                     name + len + 1);
+            snprintf(out + strlen(out), 64 - strlen(out), "%s%s", out[0] == '\0' ? "" : " or ", name + len + 1);
     }
     return out;
 }
@@ -296,16 +293,13 @@ void cli_put_command_help(const struct cli_command *command, FILE *out)
 
 void cli_put_program_help(FILE *out)
 {
-    fprintf(
-        out,
-        "usage: leat [--config FILE] COMMAND ...\n\n"
-        "Carries every change of PostgreSQL and DocumentDB databases into Redshift, through Kafka, exactly "
-        "once.\n\ncommands:\n");
+    fprintf(out, "usage: leat [--config FILE] COMMAND ...\n\n"
+                 "Carries every change of PostgreSQL and DocumentDB databases into Redshift, through Kafka, exactly "
+                 "once.\n\ncommands:\n");
     for (size_t i = 0; i < cli_n_commands; i++) {
         const struct cli_command *command = &cli_commands[i];
         char text[64];
-        snprintf(text, sizeof(text), "%s %s", command->name,
-                 command->operand == NULL ? "" : command->operand);
+        snprintf(text, sizeof(text), "%s %s", command->name, command->operand == NULL ? "" : command->operand);
         if (!command->hidden)
             fprintf(out, "  %-20s %s\n", text, command->summary);
     }
@@ -340,8 +334,7 @@ enum rc cli_begin_interactive(const struct cli_args *args, struct err *err)
 {
     enum log_level level = LOG_LEVEL_ERROR;
     if (args->log_level != NULL && !log_level_parse(args->log_level, &level))
-        return err_set(err, ERR_USAGE, "--log-level is \"%s\": must be debug, info, warn or error",
-                       args->log_level);
+        return err_set(err, ERR_USAGE, "--log-level is \"%s\": must be debug, info, warn or error", args->log_level);
     log_init(level, NULL);
     signal(SIGPIPE, SIG_IGN);
     return RC_OK;

@@ -56,8 +56,8 @@ extern const struct cli_command cli_commands[];
 extern const size_t cli_n_commands;
 
 /* ret_command NULL: --help or --version of the program itself. */
-MUST_CHECK enum rc cli_parse(int argc, char **argv, struct cli_args *ret_args,
-                             const struct cli_command **ret_command, struct err *err);
+MUST_CHECK enum rc cli_parse(int argc, char **argv, struct cli_args *ret_args, const struct cli_command **ret_command,
+                             struct err *err);
 
 /* "leat offsets reset --source NAME (--earliest | ...)": without the options of every command. */
 void cli_put_usage(const struct cli_command *command, FILE *out);

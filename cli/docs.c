@@ -23,11 +23,10 @@ static void put_cell(const char *text)
 static void put_type(const struct config_setting *setting)
 {
     static const char *const names[] = {
-        [SETTING_STRING] = "text",          [SETTING_STRING_OR_NONE] = "text",
-        [SETTING_SECRET] = "text, secret",  [SETTING_INT] = "number",
-        [SETTING_BOOL] = "`true`, `false`", [SETTING_DURATION] = "duration",
-        [SETTING_BYTES] = "size",           [SETTING_STRING_LIST] = "list of text",
-        [SETTING_SOURCE_TYPE] = "word",     [SETTING_COLUMN_TYPE] = "word",
+        [SETTING_STRING] = "text",      [SETTING_STRING_OR_NONE] = "text",      [SETTING_SECRET] = "text, secret",
+        [SETTING_INT] = "number",       [SETTING_BOOL] = "`true`, `false`",     [SETTING_DURATION] = "duration",
+        [SETTING_BYTES] = "size",       [SETTING_STRING_LIST] = "list of text", [SETTING_SOURCE_TYPE] = "word",
+        [SETTING_COLUMN_TYPE] = "word",
     };
     if (setting->type != SETTING_ENUM) {
         fputs(names[setting->type], stdout);
@@ -77,9 +76,8 @@ static void put_child(const struct config_child *child)
 {
     static const char *const presence[] = {
         [CHILD_REQUIRED] = "**required**", [CHILD_OPTIONAL] = "", [CHILD_DEFAULTS] = "its defaults"};
-    printf("| `%s` | %s | %s | | see `%s` below |\n", child->key,
-           child->is_list ? "list of sections" : "section", presence[child->presence],
-           config_section_path(child->section));
+    printf("| `%s` | %s | %s | | see `%s` below |\n", child->key, child->is_list ? "list of sections" : "section",
+           presence[child->presence], config_section_path(child->section));
 }
 
 static void put_config(void)
@@ -117,17 +115,16 @@ static void put_config(void)
 
 static void put_errors(void)
 {
-    printf(
-        "# Errors\n" GENERATED "\n"
-        "Each error has a code, in the log's key `code` and in the metric `leat_errors_total`. Its class says what "
-        "leat does:\n\n"
-        "- `retry`: waits and tries again by itself; at the start of a worker it ends the worker all the same.\n"
-        "- `reject`: keeps the record in the reject topic and goes on with the others.\n"
-        "- `fatal`: stops; a person must act. The last column says how the process ends "
-        "([exit codes](exit-codes.md)).\n"
-        "- `bug`: stops; it is a defect of leat.\n\n"
-        "| code | class | what to do | exit |\n|--|--|--|--|\n",
-        "errors");
+    printf("# Errors\n" GENERATED "\n"
+           "Each error has a code, in the log's key `code` and in the metric `leat_errors_total`. Its class says what "
+           "leat does:\n\n"
+           "- `retry`: waits and tries again by itself; at the start of a worker it ends the worker all the same.\n"
+           "- `reject`: keeps the record in the reject topic and goes on with the others.\n"
+           "- `fatal`: stops; a person must act. The last column says how the process ends "
+           "([exit codes](exit-codes.md)).\n"
+           "- `bug`: stops; it is a defect of leat.\n\n"
+           "| code | class | what to do | exit |\n|--|--|--|--|\n",
+           "errors");
     for (enum err_code code = 0; code < ERR_COUNT; code++) {
         enum rc class = err_class(code);
         if (class == RC_OK)
@@ -151,12 +148,11 @@ static const struct {
 
 static void put_metrics(void)
 {
-    printf(
-        "# Metrics\n" GENERATED "\n"
-        "Every worker serves them at `/metrics` of its `http.listen`, in Prometheus' text form. Counters end in "
-        "`_total`; durations are seconds.\n\n"
-        "| metric | type | labels | |\n|--|--|--|--|\n",
-        "metrics");
+    printf("# Metrics\n" GENERATED "\n"
+           "Every worker serves them at `/metrics` of its `http.listen`, in Prometheus' text form. Counters end in "
+           "`_total`; durations are seconds.\n\n"
+           "| metric | type | labels | |\n|--|--|--|--|\n",
+           "metrics");
     for (size_t i = 0; i < ARRAY_LEN(metric_rows); i++) {
         const char *label1 = metric_rows[i].label1, *label2 = metric_rows[i].label2;
         const char *type = metric_rows[i].type[0] == 'C'   ? "counter"
@@ -173,15 +169,13 @@ static const struct {
     enum exit_code code;
     const char *meaning, *restart;
 } exit_rows[] = {
-    {EXIT_CODE_OK,
-     "the work is done, or a stop was asked for (SIGTERM, SIGINT) and everything under way was settled",
+    {EXIT_CODE_OK, "the work is done, or a stop was asked for (SIGTERM, SIGINT) and everything under way was settled",
      "as you like"},
     {EXIT_CODE_FATAL,
      "a person must act: a worker's last log line, or the last lines of a command, say what happened and what to do. Also "
      "`leat check` when anything failed, and a worker that did not drain within 28 s",
      "with back-off: it does no harm, and mends what mends by itself"},
-    {EXIT_CODE_USAGE, "the command line or the configuration is wrong; nothing was touched",
-     "no: correct it first"},
+    {EXIT_CODE_USAGE, "the command line or the configuration is wrong; nothing was touched", "no: correct it first"},
     {EXIT_CODE_FENCED, "another worker of the same source or sink took over",
      "no: the other one has the work. If there should be none, find it"},
     {EXIT_CODE_BUG, "a defect of leat", "with back-off; report it with the log"},
@@ -230,7 +224,6 @@ int command_docs(const struct cli_args *args)
         }
     }
     struct err err;
-    err_set(&err, ERR_USAGE, "there is no page \"%s\": config, errors, metrics, exit-codes or commands",
-            args->operand);
+    err_set(&err, ERR_USAGE, "there is no page \"%s\": config, errors, metrics, exit-codes or commands", args->operand);
     return cli_fail(&err);
 }

@@ -12,14 +12,12 @@ static enum rc parse_target(const struct cli_args *args, struct offsets_target *
     if (args->source == NULL)
         return err_set(err, ERR_USAGE, "offsets reset needs --source NAME");
     if (n_targets != 1)
-        return err_set(err, ERR_USAGE,
-                       "offsets reset needs one of --earliest, --offset N and --time ISO8601");
+        return err_set(err, ERR_USAGE, "offsets reset needs one of --earliest, --offset N and --time ISO8601");
     struct offsets_target target = {.kind = OFFSETS_EARLIEST};
     if (args->offset != NULL) {
         target.kind = OFFSETS_OFFSET;
         if (!config_value_int(args->offset, &target.offset) || target.offset < 0)
-            return err_set(err, ERR_USAGE, "--offset is \"%s\": must be a whole number, 0 or more",
-                           args->offset);
+            return err_set(err, ERR_USAGE, "--offset is \"%s\": must be a whole number, 0 or more", args->offset);
     } else if (args->time != NULL) {
         target.kind = OFFSETS_TIME;
         if (!iso_time_parse(args->time, &target.time_us))

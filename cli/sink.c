@@ -2,8 +2,8 @@
 #include "sink/sink_worker.h"
 #include "worker.h"
 
-static enum rc begin(const struct cli_args *args, const struct config *config,
-                     const struct config_sink **ret_sink, struct worker **ret_worker, struct err *err)
+static enum rc begin(const struct cli_args *args, const struct config *config, const struct config_sink **ret_sink,
+                     struct worker **ret_worker, struct err *err)
 {
     char name[64];
     TRY(config_find_sink(config, args->operand, ret_sink, err));

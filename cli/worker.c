@@ -34,8 +34,7 @@ static void worker_free(struct worker *worker)
     free(worker);
 }
 
-static enum rc start(struct worker *worker, const struct cli_args *args, const struct config *config,
-                     struct err *err)
+static enum rc start(struct worker *worker, const struct cli_args *args, const struct config *config, struct err *err)
 {
     TRY(start_http(worker, args->http != NULL ? args->http : config->http.listen, err));
     return watchdog_start(DRAIN_LIMIT_MS, &worker->watchdog, err);
@@ -47,8 +46,7 @@ enum rc worker_begin(const struct cli_args *args, const struct config *config, c
     enum log_level level;
     const char *level_name = args->log_level != NULL ? args->log_level : config->log_level;
     if (!log_level_parse(level_name, &level))
-        return err_set(err, ERR_USAGE, "--log-level is \"%s\": must be debug, info, warn or error",
-                       level_name);
+        return err_set(err, ERR_USAGE, "--log-level is \"%s\": must be debug, info, warn or error", level_name);
     struct worker *worker = calloc(1, sizeof(*worker));
     if (worker == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not start the worker");
@@ -70,8 +68,7 @@ _Noreturn void worker_end(struct worker *worker, enum rc rc, const struct err *e
 {
     int exit_code = EXIT_CODE_OK;
     if (rc == RC_OK || rc == RC_AGAIN || err->code == ERR_STOPPED) {
-        log_info("worker_ended",
-                 LOG_STR("why", stop_requested() ? "stop was asked for" : "all work is done"));
+        log_info("worker_ended", LOG_STR("why", stop_requested() ? "stop was asked for" : "all work is done"));
     } else {
         health_set(HEALTH_STOPPED, err->msg);
         log_error("worker_failed", LOG_ERR(err));

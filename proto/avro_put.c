@@ -74,8 +74,7 @@ static bool decimal_parse(struct slice text, bool with_exponent, struct decimal_
         if (ret->n_whole == 0 && ret->n_fraction == 0)
             return at == end; /* zero */
     }
-    return at == end && ret->n_whole + ret->n_fraction > 0 &&
-           ret->n_whole + ret->n_fraction <= DECIMAL_MAX_DIGITS;
+    return at == end && ret->n_whole + ret->n_fraction > 0 && ret->n_whole + ret->n_fraction <= DECIMAL_MAX_DIGITS;
 }
 
 /* Digit i of the number without its point; zero behind the last one. */
@@ -130,8 +129,7 @@ static size_t words_of_digits(uint64_t *words, const struct decimal_text *text, 
     if (chunk != 0)
         words[n_words++] = chunk;
     for (size_t i = first; i < n_digits; i += DECIMAL_FAST_DIGITS)
-        n_words = words_multiply_add(words, n_words, DECIMAL_CHUNK,
-                                     decimal_digits(text, i, DECIMAL_FAST_DIGITS));
+        n_words = words_multiply_add(words, n_words, DECIMAL_CHUNK, decimal_digits(text, i, DECIMAL_FAST_DIGITS));
     return n_words;
 }
 

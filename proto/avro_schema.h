@@ -9,8 +9,7 @@
 struct avro_known_names {
     bool variable_decimal;
 };
-void avro_schema_put_column_type(struct buf *out, const struct column *column,
-                                 struct avro_known_names *known_names);
+void avro_schema_put_column_type(struct buf *out, const struct column *column, struct avro_known_names *known_names);
 /* A topic as the namespace of its records: Avro names joined by dots. */
 void avro_schema_put_namespace(struct buf *out, const char *topic);
 

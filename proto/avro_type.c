@@ -45,8 +45,7 @@ static enum rc arena_full(struct err *err)
 
 static enum rc unsupported(const struct parser *p, struct err *err, const char *what, const char *name)
 {
-    return err_set(err, ERR_SCHEMA_UNSUPPORTED, "field \"%s\" of the schema: %s \"%.80s\"", p->place, what,
-                   name);
+    return err_set(err, ERR_SCHEMA_UNSUPPORTED, "field \"%s\" of the schema: %s \"%.80s\"", p->place, what, name);
 }
 
 static enum rc parse(struct parser *p, const json_t *json, const char *namespace, struct avro_type **ret,
@@ -93,8 +92,7 @@ static enum rc parse_notes(struct parser *p, const json_t *object, struct avro_n
         .logical_type = keep(p, text_of(object, "logicalType")),
         .precision = number_of(json_object_get(object, "precision"),
                                number_of(json_object_get(parameters, "connect.decimal.precision"), 0)),
-        .scale = number_of(json_object_get(object, "scale"),
-                           number_of(json_object_get(parameters, "scale"), 0)),
+        .scale = number_of(json_object_get(object, "scale"), number_of(json_object_get(parameters, "scale"), 0)),
         .allowed = keep(p, text_of(parameters, "allowed")),
         .source_type = keep(p, text_of(parameters, "__debezium.source.column.type")),
         .source_length = length > 0 && length < NO_LENGTH_LIMIT ? length : 0,
@@ -176,8 +174,7 @@ static enum rc name_type(struct parser *p, const json_t *json, const char *names
     return RC_OK;
 }
 
-static enum rc parse_list(struct parser *p, const json_t *list, struct avro_type *type, bool labels,
-                          struct err *err)
+static enum rc parse_list(struct parser *p, const json_t *list, struct avro_type *type, bool labels, struct err *err)
 {
     size_t n = json_array_size(list);
     type->children = arena_array(p->arena, const struct avro_type *, n + 1);
@@ -187,8 +184,8 @@ static enum rc parse_list(struct parser *p, const json_t *list, struct avro_type
     return RC_OK;
 }
 
-static enum rc parse_union(struct parser *p, const json_t *json, const char *namespace,
-                           struct avro_type **ret, struct err *err)
+static enum rc parse_union(struct parser *p, const json_t *json, const char *namespace, struct avro_type **ret,
+                           struct err *err)
 {
     struct avro_type *type;
     TRY(new_type(p, AVRO_KIND_UNION, &type, err));
@@ -262,8 +259,8 @@ static enum rc parse_fixed(struct parser *p, const json_t *json, struct avro_typ
     return RC_OK;
 }
 
-static enum rc parse_items(struct parser *p, const json_t *items, const char *namespace,
-                           struct avro_type *type, struct err *err)
+static enum rc parse_items(struct parser *p, const json_t *items, const char *namespace, struct avro_type *type,
+                           struct err *err)
 {
     struct avro_type *item;
     TRY(parse_list(p, NULL, type, false, err));
@@ -273,8 +270,8 @@ static enum rc parse_items(struct parser *p, const json_t *items, const char *na
     return RC_OK;
 }
 
-static enum rc parse_object(struct parser *p, const json_t *json, const char *namespace,
-                            struct avro_type **ret, struct err *err)
+static enum rc parse_object(struct parser *p, const json_t *json, const char *namespace, struct avro_type **ret,
+                            struct err *err)
 {
     const json_t *inner = json_object_get(json, "type");
     enum avro_kind kind;
@@ -319,8 +316,8 @@ static enum rc parse(struct parser *p, const json_t *json, const char *namespace
 
 DEFINE_SCOPED(json_t *, json_decref)
 
-enum rc avro_type_parse(const char *schema_json, size_t len, struct arena *arena,
-                        const struct avro_type **ret_type, struct err *err)
+enum rc avro_type_parse(const char *schema_json, size_t len, struct arena *arena, const struct avro_type **ret_type,
+                        struct err *err)
 {
     json_error_t reason;
     /* zero characters: defaults of decimals are bytes, written as \u0000 */

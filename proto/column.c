@@ -49,11 +49,10 @@ static void put_variable_decimal(struct buf *out, struct avro_known_names *known
         return;
     }
     known_names->variable_decimal = true;
-    buf_put_str(out,
-                "{\"type\":\"record\",\"name\":\"VariableScaleDecimal\",\"namespace\":\"io.debezium.data\","
-                "\"fields\":[{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}],"
-                "\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,"
-                "\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"}");
+    buf_put_str(out, "{\"type\":\"record\",\"name\":\"VariableScaleDecimal\",\"namespace\":\"io.debezium.data\","
+                     "\"fields\":[{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}],"
+                     "\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,"
+                     "\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"}");
 }
 
 static void put_decimal(struct buf *out, const struct column *column)
@@ -63,8 +62,7 @@ static void put_decimal(struct buf *out, const struct column *column)
     buf_printf(out, "\"connect.parameters\":{\"scale\":\"%d\"", column->scale);
     if (column->precision > 0)
         buf_printf(out, ",\"connect.decimal.precision\":\"%d\"", column->precision);
-    buf_printf(out, "},\"connect.name\":\"%s\",\"logicalType\":\"decimal\"}",
-               forms[COLUMN_DECIMAL].connect_name);
+    buf_printf(out, "},\"connect.name\":\"%s\",\"logicalType\":\"decimal\"}", forms[COLUMN_DECIMAL].connect_name);
 }
 
 static void put_parameter(struct buf *out, bool *first, const char *name, const char *value)
@@ -117,8 +115,7 @@ static void put_type(struct buf *out, const struct column *column, struct avro_k
         buf_printf(out, "\"%s\"", form->avro);
 }
 
-void avro_schema_put_column_type(struct buf *out, const struct column *column,
-                                 struct avro_known_names *known_names)
+void avro_schema_put_column_type(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
     if (column->optional)
         buf_put_str(out, "[\"null\",");

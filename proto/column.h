@@ -7,31 +7,31 @@
 #include "base/err.h"
 
 enum column_type {
-    COLUMN_BOOL,            /* boolean */
-    COLUMN_INT16,           /* int, connect.type int16 */
-    COLUMN_INT32,           /* int */
-    COLUMN_INT64,           /* long */
-    COLUMN_FLOAT,           /* float */
-    COLUMN_DOUBLE,          /* double */
-    COLUMN_DECIMAL,         /* bytes, logicalType decimal, connect.name org.apache.kafka.connect.data.Decimal */
-    COLUMN_VARIABLE_DECIMAL,/* record io.debezium.data.VariableScaleDecimal {scale int, value bytes} */
-    COLUMN_STRING,          /* string */
-    COLUMN_BYTES,           /* bytes */
-    COLUMN_UUID,            /* string, io.debezium.data.Uuid */
-    COLUMN_JSON,            /* string, io.debezium.data.Json */
-    COLUMN_XML,             /* string, io.debezium.data.Xml */
-    COLUMN_ENUM,            /* string, io.debezium.data.Enum */
-    COLUMN_DATE,            /* int days, io.debezium.time.Date */
-    COLUMN_TIME_US,         /* long, io.debezium.time.MicroTime */
-    COLUMN_TIMESTAMP_US,    /* long, io.debezium.time.MicroTimestamp */
-    COLUMN_TIMESTAMP_MS,    /* long, io.debezium.time.Timestamp */
-    COLUMN_ZONED_TIME,      /* string, io.debezium.time.ZonedTime */
-    COLUMN_ZONED_TIMESTAMP, /* string ISO 8601 UTC, io.debezium.time.ZonedTimestamp */
-    COLUMN_INTERVAL_US,     /* long, io.debezium.time.MicroDuration */
+    COLUMN_BOOL,             /* boolean */
+    COLUMN_INT16,            /* int, connect.type int16 */
+    COLUMN_INT32,            /* int */
+    COLUMN_INT64,            /* long */
+    COLUMN_FLOAT,            /* float */
+    COLUMN_DOUBLE,           /* double */
+    COLUMN_DECIMAL,          /* bytes, logicalType decimal, connect.name org.apache.kafka.connect.data.Decimal */
+    COLUMN_VARIABLE_DECIMAL, /* record io.debezium.data.VariableScaleDecimal {scale int, value bytes} */
+    COLUMN_STRING,           /* string */
+    COLUMN_BYTES,            /* bytes */
+    COLUMN_UUID,             /* string, io.debezium.data.Uuid */
+    COLUMN_JSON,             /* string, io.debezium.data.Json */
+    COLUMN_XML,              /* string, io.debezium.data.Xml */
+    COLUMN_ENUM,             /* string, io.debezium.data.Enum */
+    COLUMN_DATE,             /* int days, io.debezium.time.Date */
+    COLUMN_TIME_US,          /* long, io.debezium.time.MicroTime */
+    COLUMN_TIMESTAMP_US,     /* long, io.debezium.time.MicroTimestamp */
+    COLUMN_TIMESTAMP_MS,     /* long, io.debezium.time.Timestamp */
+    COLUMN_ZONED_TIME,       /* string, io.debezium.time.ZonedTime */
+    COLUMN_ZONED_TIMESTAMP,  /* string ISO 8601 UTC, io.debezium.time.ZonedTimestamp */
+    COLUMN_INTERVAL_US,      /* long, io.debezium.time.MicroDuration */
 };
 
 struct column {
-    const char *name;        /* as the source has it */
+    const char *name; /* as the source has it */
     enum column_type type;
     bool optional;           /* Avro ["null", T], default null */
     int precision, scale;    /* DECIMAL */
@@ -42,7 +42,7 @@ struct column {
 
 /* A table as its events describe it. Plain data; whoever made it owns what it points at. */
 struct table_shape {
-    const char *topic;         /* <prefix>.<schema>.<table>; also the Avro namespace */
+    const char *topic; /* <prefix>.<schema>.<table>; also the Avro namespace */
     struct column *columns;
     size_t n_columns;
     const uint16_t *key_columns; /* indexes, in key order */

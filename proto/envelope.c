@@ -36,8 +36,7 @@ static void put_record_tail(struct buf *out, const char *topic, const char *name
     buf_printf(out, ".%s\"}", name);
 }
 
-static void put_column_field(struct buf *out, const struct column *column,
-                             struct avro_known_names *known_names)
+static void put_column_field(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
     buf_put_str(out, "{\"name\":\"");
     column_put_avro_name(out, column->name);
@@ -152,23 +151,20 @@ static const char ENVELOPE_LAST_FIELDS[] =
 static void put_source_field(struct buf *out, enum connector connector)
 {
     const char *namespace = sources[connector].namespace;
-    buf_printf(
-        out, ",{\"name\":\"source\",\"type\":{\"type\":\"record\",\"name\":\"Source\",\"namespace\":\"%s\",",
-        namespace);
+    buf_printf(out, ",{\"name\":\"source\",\"type\":{\"type\":\"record\",\"name\":\"Source\",\"namespace\":\"%s\",",
+               namespace);
     buf_put_str(out, SOURCE_COMMON_FIELDS);
     buf_put_str(out, sources[connector].fields);
     buf_printf(out, "],\"connect.version\":1,\"connect.name\":\"%s.Source\"}}", namespace);
 }
 
-enum rc envelope_schema(struct buf *out, const struct table_shape *shape, enum connector connector,
-                        struct err *err)
+enum rc envelope_schema(struct buf *out, const struct table_shape *shape, enum connector connector, struct err *err)
 {
     TRY(check_names_differ(shape, err));
     put_record_head(out, "Envelope", shape->topic);
     buf_put_str(out, "{\"name\":\"before\",\"type\":[\"null\",");
     put_value_record(out, shape);
-    buf_put_str(out,
-                "],\"default\":null},{\"name\":\"after\",\"type\":[\"null\",\"Value\"],\"default\":null}");
+    buf_put_str(out, "],\"default\":null},{\"name\":\"after\",\"type\":[\"null\",\"Value\"],\"default\":null}");
     put_source_field(out, connector);
     buf_put_str(out, ENVELOPE_LAST_FIELDS);
     put_record_tail(out, shape->topic, "Envelope", 2);
@@ -221,8 +217,7 @@ static void put_snapshot_and_database(struct buf *out, const char *snapshot, con
     avro_put_some(out); /* ts_us */
 }
 
-static void put_stretch(struct buf *out, enum stretch stretch, const struct envelope_source *source,
-                        uint32_t schema_id)
+static void put_stretch(struct buf *out, enum stretch stretch, const struct envelope_source *source, uint32_t schema_id)
 {
     bool postgresql = source->connector == CONNECTOR_POSTGRESQL;
     switch (stretch) {

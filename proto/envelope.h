@@ -23,15 +23,15 @@ enum envelope_op { OP_CREATE = 'c', OP_UPDATE = 'u', OP_DELETE = 'd', OP_READ = 
 /* What the source block says, without what is constant for a source. */
 struct envelope_source {
     enum connector connector;
-    const char *name;          /* the topic prefix */
+    const char *name; /* the topic prefix */
     const char *database;
-    const char *schema;        /* PostgreSQL; NULL for documents */
-    const char *table;         /* or collection */
+    const char *schema; /* PostgreSQL; NULL for documents */
+    const char *table;  /* or collection */
     bool snapshot;
-    int64_t commit_time_us;    /* wall clock of the source */
-    uint64_t transaction_id;   /* PostgreSQL xid; 0: none */
-    uint64_t lsn;              /* PostgreSQL: LSN of the change */
-    uint64_t ordinal;          /* documents: `ord` */
+    int64_t commit_time_us;  /* wall clock of the source */
+    uint64_t transaction_id; /* PostgreSQL xid; 0: none */
+    uint64_t lsn;            /* PostgreSQL: LSN of the change */
+    uint64_t ordinal;        /* documents: `ord` */
 };
 
 /* Everything of a row's envelope that does not change from event to event, encoded once per table and connector. */

@@ -8,8 +8,7 @@
 #include "proto/avro_type.h"
 
 enum {
-    PLAN_BYTES =
-        64 << 10, /* of a plan, and for each byte of its schema; address space, touched as it is used */
+    PLAN_BYTES = 64 << 10, /* of a plan, and for each byte of its schema; address space, touched as it is used */
     PLAN_BYTES_A_BYTE = 64,
     NO_NULL = 255, /* not a union: there is no branch to read */
     VARIABLE_DECIMAL_FIELDS = 2,
@@ -135,8 +134,7 @@ static const struct {
 };
 // clang-format on
 
-static const struct meaning *find_meaning(const struct meaning *table, size_t n, const char *name,
-                                          enum avro_kind kind)
+static const struct meaning *find_meaning(const struct meaning *table, size_t n, const char *name, enum avro_kind kind)
 {
     for (size_t i = 0; *name != '\0' && i < n; i++)
         if (table[i].kind == kind && strcmp(table[i].name, name) == 0)
@@ -181,8 +179,8 @@ static bool variable_decimal_op(const struct avro_type *type, uint8_t *ret_op)
            type->children[scale]->kind == AVRO_KIND_INT && type->children[1 - scale]->kind == AVRO_KIND_BYTES;
 }
 
-static bool plan_by_meaning(const struct meaning *meaning, const struct avro_type *type,
-                            struct value_plan *plan, struct column *column)
+static bool plan_by_meaning(const struct meaning *meaning, const struct avro_type *type, struct value_plan *plan,
+                            struct column *column)
 {
     column->type = meaning->type;
     plan->multiply = meaning->multiply;
@@ -205,8 +203,7 @@ static bool plan_by_kind(const struct avro_type *type, struct value_plan *plan, 
     plan->op = (uint8_t)primitives[type->kind].op;
     column->type = primitives[type->kind].type;
     const char *connect_type = type->notes.connect_type;
-    if (type->kind == AVRO_KIND_INT &&
-        (strcmp(connect_type, "int16") == 0 || strcmp(connect_type, "int8") == 0))
+    if (type->kind == AVRO_KIND_INT && (strcmp(connect_type, "int16") == 0 || strcmp(connect_type, "int8") == 0))
         column->type = COLUMN_INT16;
     return true;
 }
@@ -223,36 +220,31 @@ static const char *join_labels(struct arena *arena, const struct avro_type *type
     return (const char *)arena_close(arena, &text).ptr;
 }
 
-static enum rc plan_value(struct arena *arena, const char *name, const struct avro_type *type,
-                          struct value_plan *plan, struct column *column, struct err *err)
+static enum rc plan_value(struct arena *arena, const char *name, const struct avro_type *type, struct value_plan *plan,
+                          struct column *column, struct err *err)
 {
     *plan = (struct value_plan){0};
     *column = (struct column){.name = name};
     const struct avro_type *value = nullable_type(type, &plan->null_branch);
     if (value == NULL)
-        return err_set(err, ERR_SCHEMA_UNSUPPORTED, "column \"%s\" is a union of more than null and one type",
-                       name);
+        return err_set(err, ERR_SCHEMA_UNSUPPORTED, "column \"%s\" is a union of more than null and one type", name);
     const struct meaning *meaning = meaning_of(value);
     if (meaning != NULL ? !plan_by_meaning(meaning, value, plan, column) : !plan_by_kind(value, plan, column))
-        return err_set(err, ERR_SCHEMA_UNSUPPORTED,
-                       "column \"%s\" is of Avro type %s %s, which leat does not load", name,
-                       avro_kind_name(value->kind), value->name);
+        return err_set(err, ERR_SCHEMA_UNSUPPORTED, "column \"%s\" is of Avro type %s %s, which leat does not load",
+                       name, avro_kind_name(value->kind), value->name);
     plan->type = value;
     column->optional = plan->null_branch != NO_NULL;
     column->length = value->notes.source_length;
     column->source_type = *value->notes.source_type == '\0' ? NULL : value->notes.source_type;
     if (column->type == COLUMN_ENUM) {
-        column->enum_labels = value->kind == AVRO_KIND_ENUM ? join_labels(arena, value)
-                                                            : value->notes.allowed;
+        column->enum_labels = value->kind == AVRO_KIND_ENUM ? join_labels(arena, value) : value->notes.allowed;
         if (column->enum_labels == NULL)
-            return err_set(err, ERR_MEMORY_LIMIT,
-                           "the plan of a schema does not fit the memory kept for one");
+            return err_set(err, ERR_MEMORY_LIMIT, "the plan of a schema does not fit the memory kept for one");
     }
     return RC_OK;
 }
 
-static enum rc plan_row(struct arena *arena, const struct avro_type *type, struct row_plan *row,
-                        struct err *err)
+static enum rc plan_row(struct arena *arena, const struct avro_type *type, struct row_plan *row, struct err *err)
 {
     bool is_record = type->kind == AVRO_KIND_RECORD;
     size_t n = is_record ? type->n_children : 1;
@@ -275,10 +267,7 @@ static enum rc plan_row(struct arena *arena, const struct avro_type *type, struc
 static const struct {
     const char *name;
     enum field_role role;
-} envelope_roles[] = {{"before", FIELD_BEFORE},
-                      {"after", FIELD_AFTER},
-                      {"source", FIELD_SOURCE},
-                      {"op", FIELD_OP}},
+} envelope_roles[] = {{"before", FIELD_BEFORE}, {"after", FIELD_AFTER}, {"source", FIELD_SOURCE}, {"op", FIELD_OP}},
   source_roles[] = {{"ts_us", FIELD_TS_US}, {"ts_ms", FIELD_TS_MS}};
 
 static enum field_role role_of(const char *name, bool in_source)
@@ -321,8 +310,7 @@ static const struct field_plan *find_role(const struct event_plan *plan, enum fi
 
 static enum rc not_an_envelope(struct err *err, const char *why)
 {
-    return err_set(err, ERR_SCHEMA_UNSUPPORTED, "the value's schema is not a change event's envelope: %s",
-                   why);
+    return err_set(err, ERR_SCHEMA_UNSUPPORTED, "the value's schema is not a change event's envelope: %s", why);
 }
 
 /* A row is a record, or a text: Debezium's MongoDB connector puts the document in as JSON. */
@@ -332,8 +320,7 @@ static enum rc check_envelope(const struct event_plan *plan, struct err *err)
     const struct field_plan *op = find_role(plan, FIELD_OP);
     if (before == NULL || after == NULL || op == NULL)
         return not_an_envelope(err, "it lacks \"before\", \"after\" or \"op\"");
-    if (after->type == NULL ||
-        (after->type->kind != AVRO_KIND_RECORD && after->type->kind != AVRO_KIND_STRING))
+    if (after->type == NULL || (after->type->kind != AVRO_KIND_RECORD && after->type->kind != AVRO_KIND_STRING))
         return not_an_envelope(err, "\"after\" is neither a record nor text");
     bool same = before->type != NULL && before->type->kind == after->type->kind &&
                 (before->type == after->type || after->type->kind == AVRO_KIND_STRING);
@@ -543,8 +530,7 @@ static inline void read_value(struct reader *r, const struct value_plan *plan, s
 }
 
 /* Sets ret_bad to the first column that does not match, when the reader fails here. */
-static void read_row(struct reader *r, const struct row_plan *row, struct avro_value *values,
-                     const char **ret_bad)
+static void read_row(struct reader *r, const struct row_plan *row, struct avro_value *values, const char **ret_bad)
 {
     if (reader_failed(r))
         return;
@@ -622,8 +608,7 @@ static void read_field(struct reader *r, const struct event_plan *plan, const st
     }
 }
 
-enum rc event_decode(const struct event_plan *plan, struct slice payload, struct event *ret_event,
-                     struct err *err)
+enum rc event_decode(const struct event_plan *plan, struct slice payload, struct event *ret_event, struct err *err)
 {
     struct reader r = reader_of(payload);
     struct event event = {.before = ret_event->before, .after = ret_event->after};
@@ -642,8 +627,7 @@ enum rc event_decode(const struct event_plan *plan, struct slice payload, struct
     return RC_OK;
 }
 
-enum rc key_decode(const struct key_plan *plan, struct slice payload, struct avro_value *ret_values,
-                   struct err *err)
+enum rc key_decode(const struct key_plan *plan, struct slice payload, struct avro_value *ret_values, struct err *err)
 {
     struct reader r = reader_of(payload);
     const char *bad = NULL;
@@ -659,11 +643,9 @@ enum rc avro_unframe(struct slice record, uint32_t *ret_schema_id, struct slice 
     uint8_t magic = reader_u8(&r);
     uint32_t schema_id = reader_u32(&r);
     if (reader_failed(&r))
-        return err_set(err, ERR_AVRO_MALFORMED, "a record of %zu bytes is too short for a schema id",
-                       record.len);
+        return err_set(err, ERR_AVRO_MALFORMED, "a record of %zu bytes is too short for a schema id", record.len);
     if (magic != 0)
-        return err_set(err, ERR_AVRO_MALFORMED, "a record starts with %#x instead of Confluent's magic 0",
-                       magic);
+        return err_set(err, ERR_AVRO_MALFORMED, "a record starts with %#x instead of Confluent's magic 0", magic);
     *ret_schema_id = schema_id;
     *ret_payload = slice_of(r.ptr, reader_left(&r));
     return RC_OK;

@@ -6,16 +6,22 @@
 #include "proto/column.h"
 #include "proto/envelope.h"
 
-enum avro_value_kind { AVRO_VALUE_NULL, AVRO_VALUE_BOOL, AVRO_VALUE_LONG, AVRO_VALUE_DOUBLE, AVRO_VALUE_BYTES,
-                       AVRO_VALUE_DECIMAL };
+enum avro_value_kind {
+    AVRO_VALUE_NULL,
+    AVRO_VALUE_BOOL,
+    AVRO_VALUE_LONG,
+    AVRO_VALUE_DOUBLE,
+    AVRO_VALUE_BYTES,
+    AVRO_VALUE_DECIMAL
+};
 
 struct avro_value {
     enum avro_value_kind kind;
-    int32_t scale;       /* DECIMAL: bytes hold the unscaled two's complement */
-    bool is_float;       /* DOUBLE that was an Avro float */
+    int32_t scale; /* DECIMAL: bytes hold the unscaled two's complement */
+    bool is_float; /* DOUBLE that was an Avro float */
     union {
-        int64_t i;       /* BOOL, LONG */
-        double d;        /* DOUBLE */
+        int64_t i;          /* BOOL, LONG */
+        double d;           /* DOUBLE */
         struct slice bytes; /* BYTES (string, bytes, fixed), DECIMAL: borrowed from the record */
     };
 };

@@ -81,8 +81,7 @@ static void put_value(struct buf *out, const struct column *column, const struct
     }
 }
 
-static void put_row(struct buf *out, const struct table_shape *shape, bool present,
-                    const struct avro_value *row)
+static void put_row(struct buf *out, const struct table_shape *shape, bool present, const struct avro_value *row)
 {
     if (!present) {
         avro_put_null(out);

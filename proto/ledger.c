@@ -37,8 +37,7 @@ static void put_partition(struct buf *out, const struct ledger_partition *partit
 {
     buf_put_u8(out, '[');
     buf_put_json_string(out, slice_of_str(partition->topic));
-    buf_printf(out, ",%" PRId32 ",%" PRId64 ",%" PRId64 "]", partition->partition, partition->first,
-               partition->next);
+    buf_printf(out, ",%" PRId32 ",%" PRId64 ",%" PRId64 "]", partition->partition, partition->first, partition->next);
 }
 
 void ledger_encode(const struct ledger_record *record, struct buf *out)
@@ -92,8 +91,8 @@ static enum rc copy_string(const json_t *value, struct arena *arena, const char 
     return *ret_text == NULL ? arena_full(err) : RC_OK;
 }
 
-static enum rc string_field(const json_t *object, const char *name, struct arena *arena,
-                            const char **ret_text, struct err *err)
+static enum rc string_field(const json_t *object, const char *name, struct arena *arena, const char **ret_text,
+                            struct err *err)
 {
     const json_t *value;
     TRY(field(object, name, JSON_STRING, "text", &value, err));
@@ -112,10 +111,9 @@ static enum rc bool_field(const json_t *object, const char *name, bool *ret_valu
 {
     const json_t *value = json_object_get(object, name);
     if (value == NULL || !json_is_boolean(value))
-        return err_set(err, ERR_LEDGER_MALFORMED,
-                       value == NULL ? "a ledger record has no \"%s\""
-                                     : "\"%s\" of a ledger record is not true or false",
-                       name);
+        return err_set(
+            err, ERR_LEDGER_MALFORMED,
+            value == NULL ? "a ledger record has no \"%s\"" : "\"%s\" of a ledger record is not true or false", name);
     *ret_value = json_is_true(value);
     return RC_OK;
 }
@@ -160,30 +158,28 @@ static enum rc read_position(const json_t *object, struct position *ret_pos, str
     return RC_OK;
 }
 
-static enum rc read_partition(const json_t *value, size_t i, struct arena *arena,
-                              struct ledger_partition *ret, struct err *err)
+static enum rc read_partition(const json_t *value, size_t i, struct arena *arena, struct ledger_partition *ret,
+                              struct err *err)
 {
     const json_t *topic = json_array_get(value, 0), *number = json_array_get(value, 1);
     const json_t *first = json_array_get(value, 2), *next = json_array_get(value, 3);
-    if (json_array_size(value) != 4 || !json_is_string(topic) || !json_is_integer(number) ||
-        !json_is_integer(first) || !json_is_integer(next))
+    if (json_array_size(value) != 4 || !json_is_string(topic) || !json_is_integer(number) || !json_is_integer(first) ||
+        !json_is_integer(next))
         return err_set(err, ERR_LEDGER_MALFORMED,
                        "partition %zu of a ledger record is not [topic, partition, first, next]", i);
     json_int_t partition = json_integer_value(number);
     ret->first = json_integer_value(first);
     ret->next = json_integer_value(next);
     if (partition < 0 || partition > INT32_MAX || ret->first < 0 || ret->next < ret->first)
-        return err_set(
-            err, ERR_LEDGER_MALFORMED,
-            "partition %zu of a ledger record has numbers that cannot be: partition %lld, offsets %" PRId64
-            " to %" PRId64,
-            i, (long long)partition, ret->first, ret->next);
+        return err_set(err, ERR_LEDGER_MALFORMED,
+                       "partition %zu of a ledger record has numbers that cannot be: partition %lld, offsets %" PRId64
+                       " to %" PRId64,
+                       i, (long long)partition, ret->first, ret->next);
     ret->partition = (int32_t)partition;
     return copy_string(topic, arena, &ret->topic, err);
 }
 
-static enum rc read_partitions(const json_t *object, struct arena *arena, struct ledger_record *record,
-                               struct err *err)
+static enum rc read_partitions(const json_t *object, struct arena *arena, struct ledger_record *record, struct err *err)
 {
     const json_t *list;
     TRY(field(object, "partitions", JSON_ARRAY, "an array", &list, err));
@@ -213,14 +209,12 @@ static enum rc check_version(const json_t *object, struct err *err)
     int64_t version;
     TRY(integer_field(object, "v", &version, err));
     if (version != LEDGER_VERSION)
-        return err_set(err, ERR_LEDGER_MALFORMED,
-                       "a ledger record has version %" PRId64 ", this leat reads version %d", version,
-                       LEDGER_VERSION);
+        return err_set(err, ERR_LEDGER_MALFORMED, "a ledger record has version %" PRId64 ", this leat reads version %d",
+                       version, LEDGER_VERSION);
     return RC_OK;
 }
 
-enum rc ledger_decode(struct slice json, struct arena *arena, struct ledger_record *ret_record,
-                      struct err *err)
+enum rc ledger_decode(struct slice json, struct arena *arena, struct ledger_record *ret_record, struct err *err)
 {
     json_error_t reason;
     SCOPED(json_decref)

@@ -28,14 +28,14 @@ struct ledger_partition {
 struct ledger_record {
     enum ledger_kind kind;
     const char *source;
-    const char *writer;       /* drawn anew by each process: who wrote this */
-    bool cut;                 /* a sink may commit here */
-    struct position pos;      /* of the last event, or of the last commit seen */
-    int64_t commit_time_us;   /* of the newest source commit that is in; 0 when not known */
+    const char *writer;     /* drawn anew by each process: who wrote this */
+    bool cut;               /* a sink may commit here */
+    struct position pos;    /* of the last event, or of the last commit seen */
+    int64_t commit_time_us; /* of the newest source commit that is in; 0 when not known */
     int64_t written_us;
     struct ledger_partition *partitions;
     size_t n_partitions;
-    struct slice state;       /* JSON object of the source's own: how to go on from here */
+    struct slice state; /* JSON object of the source's own: how to go on from here */
 };
 
 void ledger_encode(const struct ledger_record *record, struct buf *out);

@@ -22,8 +22,7 @@ static void check_same(const struct ledger_record *a, const struct ledger_record
     for (size_t i = 0; i < a->n_partitions; i++) {
         must(strcmp(a->partitions[i].topic, b->partitions[i].topic) == 0);
         must(a->partitions[i].partition == b->partitions[i].partition);
-        must(a->partitions[i].first == b->partitions[i].first &&
-             a->partitions[i].next == b->partitions[i].next);
+        must(a->partitions[i].first == b->partitions[i].first && a->partitions[i].next == b->partitions[i].next);
     }
 }
 

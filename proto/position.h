@@ -22,7 +22,8 @@ static inline int position_compare(struct position a, struct position b)
     return a.minor < b.minor ? -1 : a.minor > b.minor;
 }
 
-static inline void position_encode(struct position position, uint8_t out[POSITION_BYTES]) /* big-endian: sorts as bytes */
+static inline void position_encode(struct position position,
+                                   uint8_t out[POSITION_BYTES]) /* big-endian: sorts as bytes */
 {
     struct buf buf = buf_over(out, POSITION_BYTES);
     buf_put_u64(&buf, position.major);

@@ -148,8 +148,8 @@ static void chain_put(struct cached **chain, struct cached *entry)
 
 /* --- requests --- */
 
-static enum rc send_request(struct registry *registry, const char *method, const char *path,
-                            struct slice body, struct http_response *ret, struct err *err)
+static enum rc send_request(struct registry *registry, const char *method, const char *path, struct slice body,
+                            struct http_response *ret, struct err *err)
 {
     static const struct http_header headers[] = {
         {"Accept", "application/vnd.schemaregistry.v1+json, application/json"},
@@ -173,8 +173,7 @@ static enum rc send_request(struct registry *registry, const char *method, const
 
 static bool is_transient(long status)
 {
-    return status >= HTTP_SERVER_ERRORS || status == HTTP_REQUEST_TIMEOUT ||
-           status == HTTP_TOO_MANY_REQUESTS ||
+    return status >= HTTP_SERVER_ERRORS || status == HTTP_REQUEST_TIMEOUT || status == HTTP_TOO_MANY_REQUESTS ||
            status < HTTP_BAD_REQUEST; /* a redirect or another answer that is no registry's */
 }
 
@@ -185,13 +184,12 @@ static enum rc refuse(const struct registry *registry, const char *what, long st
     json_int_t error_code = json_integer_value(json_object_get(json, "error_code"));
     const char *words = json_string_value(json_object_get(json, "message"));
     if (status == HTTP_UNAUTHORIZED || status == HTTP_FORBIDDEN)
-        return err_set(
-            err, ERR_REGISTRY_REFUSED,
-            "%s: %s answers HTTP %ld: check registry.username and registry.password, and the user's rights",
-            what, registry->shown, status);
+        return err_set(err, ERR_REGISTRY_REFUSED,
+                       "%s: %s answers HTTP %ld: check registry.username and registry.password, and the user's rights",
+                       what, registry->shown, status);
     if (json == NULL || is_transient(status))
-        return err_set(err, ERR_REGISTRY_UNREACHABLE, "%s: %s answers HTTP %ld%s%.200s%s", what,
-                       registry->shown, status, words == NULL ? "" : ": ", words == NULL ? "" : words,
+        return err_set(err, ERR_REGISTRY_UNREACHABLE, "%s: %s answers HTTP %ld%s%.200s%s", what, registry->shown,
+                       status, words == NULL ? "" : ": ", words == NULL ? "" : words,
                        json == NULL ? " and no JSON: is something else there than a schema registry?" : "");
     return err_set(err, status == HTTP_NOT_FOUND ? not_found : ERR_REGISTRY_REFUSED,
                    "%s: HTTP %ld, error_code %lld: %.400s", what, status, (long long)error_code,
@@ -199,8 +197,8 @@ static enum rc refuse(const struct registry *registry, const char *what, long st
 }
 
 /* Sends and reads the answer as JSON; RC_OK only for 2xx. The caller frees *ret_json. */
-static enum rc ask(struct registry *registry, const char *what, const char *method, const char *path,
-                   struct slice body, enum err_code not_found, json_t **ret_json, struct err *err)
+static enum rc ask(struct registry *registry, const char *what, const char *method, const char *path, struct slice body,
+                   enum err_code not_found, json_t **ret_json, struct err *err)
 {
     struct http_response response;
     enum rc rc = send_request(registry, method, path, body, &response, err);
@@ -231,8 +229,8 @@ static void put_url_segment(struct buf *out, const char *text)
     static const char hex[] = "0123456789ABCDEF";
     for (const char *p = text; *p != '\0'; p++) {
         uint8_t byte = (uint8_t)*p;
-        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                     (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
+        bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                     byte == '-' || byte == '.' || byte == '_' || byte == '~';
         if (plain) {
             buf_put_u8(out, byte);
         } else {
@@ -242,8 +240,8 @@ static void put_url_segment(struct buf *out, const char *text)
     }
 }
 
-static enum rc post_schema(struct registry *registry, const char *subject, struct slice schema,
-                           json_t **ret_json, struct err *err)
+static enum rc post_schema(struct registry *registry, const char *subject, struct slice schema, json_t **ret_json,
+                           struct err *err)
 {
     SCOPED(buf_done) struct buf path = buf_new(REGISTRY_URL_MAX_BYTES);
     SCOPED(buf_done) struct buf body = buf_new(REGISTRY_BODY_MAX_BYTES);
@@ -264,12 +262,12 @@ static enum rc post_schema(struct registry *registry, const char *subject, struc
 static enum rc not_an_answer(const struct registry *registry, const char *what, struct err *err)
 {
     return err_set(err, ERR_REGISTRY_UNREACHABLE,
-                   "%s answers %s without what a schema registry puts in: is registry.url right?",
-                   registry->shown, what);
+                   "%s answers %s without what a schema registry puts in: is registry.url right?", registry->shown,
+                   what);
 }
 
-enum rc registry_register(struct registry *registry, const char *subject, struct slice schema_json,
-                          uint32_t *ret_id, struct err *err)
+enum rc registry_register(struct registry *registry, const char *subject, struct slice schema_json, uint32_t *ret_id,
+                          struct err *err)
 {
     const struct cached *known = find_id(registry, subject, schema_json);
     if (known != NULL) {
@@ -297,8 +295,7 @@ static enum rc check_is_whole_avro(const json_t *json, uint32_t id, struct err *
     return RC_OK;
 }
 
-static enum rc fetch_schema(struct registry *registry, uint32_t id, const struct cached **ret,
-                            struct err *err)
+static enum rc fetch_schema(struct registry *registry, uint32_t id, const struct cached **ret, struct err *err)
 {
     SCOPED(json_decref) json_t *json = NULL;
     char path[64], what[64];
@@ -309,8 +306,7 @@ static enum rc fetch_schema(struct registry *registry, uint32_t id, const struct
     if (!json_is_string(schema))
         return not_an_answer(registry, "a request for a schema", err);
     TRY(check_is_whole_avro(json, id, err));
-    struct cached *entry = cached_new(NULL, id,
-                                      slice_of(json_string_value(schema), json_string_length(schema)));
+    struct cached *entry = cached_new(NULL, id, slice_of(json_string_value(schema), json_string_length(schema)));
     if (entry == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not keep schema %u", id);
     chain_put(&registry->schemas[id % REGISTRY_BUCKETS], entry);
@@ -318,8 +314,7 @@ static enum rc fetch_schema(struct registry *registry, uint32_t id, const struct
     return RC_OK;
 }
 
-enum rc registry_schema(struct registry *registry, uint32_t id, struct slice *ret_schema_json,
-                        struct err *err)
+enum rc registry_schema(struct registry *registry, uint32_t id, struct slice *ret_schema_json, struct err *err)
 {
     const struct cached *known = find_schema(registry, id);
     if (known == NULL)

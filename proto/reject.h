@@ -14,10 +14,10 @@
 struct reject {
     const char *stage, *source, *topic, *path, *message;
     enum err_code code;
-    struct slice key;      /* text that a person can search for */
+    struct slice key; /* text that a person can search for */
     struct position pos;
-    int64_t offset;        /* -1: none */
-    struct slice record;   /* JSON, put in as it is */
+    int64_t offset;      /* -1: none */
+    struct slice record; /* JSON, put in as it is */
 };
 
 void reject_encode_key(const struct reject *reject, struct buf *out);

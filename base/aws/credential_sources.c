@@ -43,8 +43,8 @@ static enum rc take(char *out, size_t size, const char *value, const char *what,
     if (value == NULL || value[0] == '\0')
         return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: there is no %s", what);
     if (strlen(value) >= size)
-        return err_set(err, ERR_AWS_CREDENTIALS,
-                       "could not get AWS credentials: the %s is longer than %zu bytes", what, size - 1);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: the %s is longer than %zu bytes", what,
+                       size - 1);
     memcpy(out, value, strlen(value) + 1);
     return RC_OK;
 }
@@ -62,8 +62,7 @@ static enum rc take_all(const char *key_id, const char *secret, const char *toke
         struct tm tm = {0};
         const char *rest = strptime(expiration, "%Y-%m-%dT%H:%M:%S", &tm);
         if (rest == NULL || (rest[0] != 'Z' && rest[0] != '.'))
-            return err_set(err, ERR_AWS_CREDENTIALS,
-                           "could not get AWS credentials: their expiration is not a time");
+            return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: their expiration is not a time");
         made.expires_at_us = (int64_t)timegm(&tm) * US_PER_S;
     }
     *ret_credentials = made;
@@ -125,8 +124,7 @@ static void sts_url(const char *region, char *out, size_t size)
     else if (region == NULL || region[0] == '\0')
         snprintf(out, size, "https://sts.amazonaws.com/");
     else
-        snprintf(out, size, "https://sts.%s.amazonaws.com%s/", region,
-                 strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+        snprintf(out, size, "https://sts.%s.amazonaws.com%s/", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
 }
 
 static enum rc read_sts_answer(const struct http_response *response, struct aws_credentials *ret_credentials,
@@ -138,9 +136,8 @@ static enum rc read_sts_answer(const struct http_response *response, struct aws_
     aws_xml_text(response->body, "Code", text.code, sizeof(text.code));
     aws_xml_text(response->body, "Message", text.message, sizeof(text.message));
     if (response->status != 200)
-        return err_set(err, ERR_AWS_CREDENTIALS,
-                       "could not assume the role of AWS_ROLE_ARN: STS answered %ld %s: %s", response->status,
-                       text.code, text.message);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not assume the role of AWS_ROLE_ARN: STS answered %ld %s: %s",
+                       response->status, text.code, text.message);
     aws_xml_text(response->body, "AccessKeyId", text.key_id, sizeof(text.key_id));
     aws_xml_text(response->body, "SecretAccessKey", text.secret, sizeof(text.secret));
     aws_xml_text(response->body, "SessionToken", text.token, sizeof(text.token));
@@ -169,14 +166,10 @@ static enum rc from_web_identity(const char *region, struct aws_credentials *ret
     put_form(&form, "WebIdentityToken", trimmed(&token));
     put_form(&form, "DurationSeconds", duration);
     if (form.failed || token.failed)
-        return err_set(err, ERR_AWS_CREDENTIALS, "could not use the token in %s: it is too large",
-                       token_file);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not use the token in %s: it is too large", token_file);
     const struct http_header headers[] = {{"Content-Type", "application/x-www-form-urlencoded"}};
-    struct http_request request = {.method = "POST",
-                                   .url = url,
-                                   .headers = headers,
-                                   .n_headers = ARRAY_LEN(headers),
-                                   .body = buf_slice(&form)};
+    struct http_request request = {
+        .method = "POST", .url = url, .headers = headers, .n_headers = ARRAY_LEN(headers), .body = buf_slice(&form)};
     SCOPED(http_client_free) struct http_client *client = http_client_new(
         &(struct http_client_options){.timeout_ms = STS_TIMEOUT_MS, .max_response_bytes = ANSWER_BYTES});
     struct http_response response;
@@ -239,8 +232,7 @@ static void profile_read(struct profile *profile, char *text, const char *wanted
 static enum rc from_profile(const char *region, struct aws_credentials *ret_credentials, struct err *err)
 {
     (void)region;
-    const char *given_path = env("AWS_SHARED_CREDENTIALS_FILE"), *given_name = env("AWS_PROFILE"),
-               *home = env("HOME");
+    const char *given_path = env("AWS_SHARED_CREDENTIALS_FILE"), *given_name = env("AWS_PROFILE"), *home = env("HOME");
     const char *name = given_name == NULL ? "default" : given_name;
     char path[1024];
     snprintf(path, sizeof(path), "%s%s",
@@ -261,8 +253,7 @@ static enum rc from_profile(const char *region, struct aws_credentials *ret_cred
         return NOT_SET_UP; /* nobody asked for this place by name */
     TRY(rc);
     if (!profile.found)
-        return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: %s has no profile \"%s\"",
-                       path, name);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: %s has no profile \"%s\"", path, name);
     rc = take_all(profile.key_id, profile.secret, profile.token, NULL, ret_credentials, err);
     explicit_bzero(&profile, sizeof(profile));
     return rc == RC_OK ? RC_OK : err_wrap(err, "profile \"%s\" in %s", name, path);
@@ -288,8 +279,7 @@ static enum rc read_json_answer(struct slice body, const char *who, struct aws_c
 
 static bool is_loopback_or_agent(const char *host)
 {
-    static const char *const agents[] = {"localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23",
-                                         "::1"};
+    static const char *const agents[] = {"localhost", "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "::1"};
     struct in_addr v4;
     for (size_t i = 0; i < ARRAY_LEN(agents); i++) {
         if (strcasecmp(host, agents[i]) == 0)
@@ -319,8 +309,7 @@ static bool is_allowed_container_uri(const char *uri)
 /* The authorization to send, "" for none. */
 static enum rc container_token(struct buf *token, const char **ret_token, struct err *err)
 {
-    const char *file = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
-               *given = env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    const char *file = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), *given = env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (file != NULL)
         TRY(read_file(file, token, err)); /* read each time: the agent renews it */
     else if (given != NULL)
@@ -344,10 +333,9 @@ static enum rc from_container(const char *region, struct aws_credentials *ret_cr
     snprintf(url, sizeof(url), "%s%s", relative != NULL ? "http://169.254.170.2" : "",
              relative != NULL ? relative : full);
     if (!is_allowed_container_uri(url))
-        return err_set(
-            err, ERR_AWS_CREDENTIALS,
-            "could not use AWS_CONTAINER_CREDENTIALS_FULL_URI: only https, loopback and the agents' own "
-            "addresses are allowed");
+        return err_set(err, ERR_AWS_CREDENTIALS,
+                       "could not use AWS_CONTAINER_CREDENTIALS_FULL_URI: only https, loopback and the agents' own "
+                       "addresses are allowed");
     SCOPED(buf_done) struct buf token = buf_new(SMALL_FILE_BYTES);
     const char *authorization = "";
     TRY(container_token(&token, &authorization, err));
@@ -363,8 +351,8 @@ static enum rc from_container(const char *region, struct aws_credentials *ret_cr
     struct http_response response;
     TRY(http_client_send(client, &request, ERR_AWS_CREDENTIALS, &response, err));
     if (response.status != 200)
-        return err_set(err, ERR_AWS_CREDENTIALS,
-                       "could not get AWS credentials: the container endpoint answered %ld", response.status);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: the container endpoint answered %ld",
+                       response.status);
     return read_json_answer(response.body, "the container endpoint", ret_credentials, err);
 }
 
@@ -372,8 +360,7 @@ static enum rc from_container(const char *region, struct aws_credentials *ret_cr
 
 static void imds_url(const char *path, const char *name, char *out, size_t size)
 {
-    const char *given = env("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
-               *mode = env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
+    const char *given = env("AWS_EC2_METADATA_SERVICE_ENDPOINT"), *mode = env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
     const char *base = mode != NULL && strcasecmp(mode, "ipv6") == 0 ? "http://[fd00:ec2::254]"
                                                                      : "http://169.254.169.254";
     base = given != NULL ? given : base;
@@ -391,9 +378,8 @@ static enum rc imds_ask(struct http_client *client, const char *method, const ch
     struct http_request request = {.method = method, .url = url, .headers = header, .n_headers = 1};
     TRY(http_client_send(client, &request, ERR_AWS_CREDENTIALS, ret_response, err));
     if (ret_response->status != 200)
-        return err_set(err, ERR_AWS_CREDENTIALS,
-                       "could not get AWS credentials: %s%s%s of the instance answered %ld", path, name,
-                       ret_response->status == 404 ? " (has it a role?)" : "", ret_response->status);
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: %s%s%s of the instance answered %ld",
+                       path, name, ret_response->status == 404 ? " (has it a role?)" : "", ret_response->status);
     return RC_OK;
 }
 
@@ -417,8 +403,7 @@ static enum rc from_instance(const char *region, struct aws_credentials *ret_cre
     const struct http_header with_token = {"X-aws-ec2-metadata-token", token};
     TRY(imds_ask(client, "GET", role_path, "", &with_token, &response, err));
     struct buf name = buf_over(role, sizeof(role)); /* the first line */
-    sigv4_uri_encode(&name, slice_of(response.body.ptr, strcspn((const char *)response.body.ptr, "\r\n")),
-                     false);
+    sigv4_uri_encode(&name, slice_of(response.body.ptr, strcspn((const char *)response.body.ptr, "\r\n")), false);
     buf_cstr(&name);
     if (name.failed || name.len == 0)
         return err_set(err, ERR_AWS_CREDENTIALS, "could not get AWS credentials: the instance names no role");
@@ -437,12 +422,10 @@ static const struct {
     {"from the shared profile", from_profile},
     {"from the container", from_container},
     /* Every machine may be an instance: the last to be asked speaks for all. */
-    {"no AWS credentials in the environment, by web identity, profile or container; from the instance",
-     from_instance},
+    {"no AWS credentials in the environment, by web identity, profile or container; from the instance", from_instance},
 };
 
-enum rc aws_credential_sources_fetch(const char *region, struct aws_credentials *ret_credentials,
-                                     struct err *err)
+enum rc aws_credential_sources_fetch(const char *region, struct aws_credentials *ret_credentials, struct err *err)
 {
     const char *where = region != NULL && region[0] != '\0' ? region : env("AWS_REGION");
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
@@ -453,8 +436,7 @@ enum rc aws_credential_sources_fetch(const char *region, struct aws_credentials 
         if (rc != NOT_SET_UP)
             return err_wrap(err, "%s", sources[i].name);
     }
-    return err_set(
-        err, ERR_AWS_CREDENTIALS,
-        "could not find AWS credentials: none in the environment, no web identity, no profile, no container "
-        "role, and the instance's metadata are switched off");
+    return err_set(err, ERR_AWS_CREDENTIALS,
+                   "could not find AWS credentials: none in the environment, no web identity, no profile, no container "
+                   "role, and the instance's metadata are switched off");
 }

@@ -27,8 +27,7 @@ static bool is_given(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-struct aws_credentials_provider *aws_credentials_provider_new(const char *access_key_id,
-                                                              const char *secret_access_key,
+struct aws_credentials_provider *aws_credentials_provider_new(const char *access_key_id, const char *secret_access_key,
                                                               const char *session_token, const char *region)
 {
     struct aws_credentials_provider *provider = calloc(1, sizeof(*provider));
@@ -41,8 +40,7 @@ struct aws_credentials_provider *aws_credentials_provider_new(const char *access
         struct aws_credentials *fixed = &provider->current;
         snprintf(fixed->access_key_id, sizeof(fixed->access_key_id), "%s", access_key_id);
         snprintf(fixed->secret_access_key, sizeof(fixed->secret_access_key), "%s", secret_access_key);
-        snprintf(fixed->session_token, sizeof(fixed->session_token), "%s",
-                 session_token == NULL ? "" : session_token);
+        snprintf(fixed->session_token, sizeof(fixed->session_token), "%s", session_token == NULL ? "" : session_token);
     }
     return provider;
 }
@@ -58,8 +56,7 @@ void aws_credentials_provider_free(struct aws_credentials_provider *provider)
 
 static bool holds_for(const struct aws_credentials *credentials, int64_t seconds)
 {
-    return credentials->expires_at_us == 0 ||
-           clock_wall_us() + seconds * US_PER_S < credentials->expires_at_us;
+    return credentials->expires_at_us == 0 || clock_wall_us() + seconds * US_PER_S < credentials->expires_at_us;
 }
 
 static enum rc renew(struct aws_credentials_provider *provider, struct err *err)
@@ -68,8 +65,7 @@ static enum rc renew(struct aws_credentials_provider *provider, struct err *err)
     TRY(aws_credential_sources_fetch(provider->region, &fetched, err));
     if (!holds_for(&fetched, 0)) {
         explicit_bzero(&fetched, sizeof(fetched));
-        return err_set(err, ERR_AWS_CREDENTIALS,
-                       "could not use the AWS credentials: they have expired already");
+        return err_set(err, ERR_AWS_CREDENTIALS, "could not use the AWS credentials: they have expired already");
     }
     provider->current = fetched;
     provider->is_refused = false;
@@ -95,8 +91,8 @@ static enum rc get_locked(struct aws_credentials_provider *provider, struct aws_
     return RC_OK;
 }
 
-enum rc aws_credentials_get(struct aws_credentials_provider *provider,
-                            struct aws_credentials *ret_credentials, struct err *err)
+enum rc aws_credentials_get(struct aws_credentials_provider *provider, struct aws_credentials *ret_credentials,
+                            struct err *err)
 {
     pthread_mutex_lock(&provider->mutex);
     enum rc rc = get_locked(provider, ret_credentials, err);

@@ -16,8 +16,7 @@ struct aws_credentials {
 
 struct aws_credentials_provider;
 /* Fixed keys when both are given (from the configuration), else the chain. session_token may be NULL. */
-struct aws_credentials_provider *aws_credentials_provider_new(const char *access_key_id,
-                                                              const char *secret_access_key,
+struct aws_credentials_provider *aws_credentials_provider_new(const char *access_key_id, const char *secret_access_key,
                                                               const char *session_token, const char *region);
 void aws_credentials_provider_free(struct aws_credentials_provider *provider);
 /* Thread-safe; copies out what is valid now. */

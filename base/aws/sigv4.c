@@ -314,14 +314,12 @@ enum rc sigv4_sign(const struct sigv4_request *request, const struct aws_credent
     SCOPED(buf_done) struct buf canonical = buf_new(TEXT_MAX);
     put_canonical_request(&canonical, request, &headers);
     if (canonical.failed)
-        return err_set(err, ERR_BUG,
-                       "could not sign a request: its path, query or headers are larger than %d bytes",
+        return err_set(err, ERR_BUG, "could not sign a request: its path, query or headers are larger than %d bytes",
                        TEXT_MAX);
 
     char date[9], scope[160], digest[65], to_sign[320], signature[65];
     snprintf(date, sizeof(date), "%.8s", made.amz_date);
-    int scope_len = snprintf(scope, sizeof(scope), "%s/%s/%s/aws4_request", date, request->region,
-                             request->service);
+    int scope_len = snprintf(scope, sizeof(scope), "%s/%s/%s/aws4_request", date, request->region, request->service);
     sha256_hex(buf_slice(&canonical), digest);
     snprintf(to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", made.amz_date, scope, digest);
 

@@ -14,17 +14,17 @@ struct sigv4_param {
 
 struct sigv4_request {
     const char *method;
-    const char *host;                   /* with :port when it is not the scheme's default */
-    const char *path;                   /* not encoded, begins with "/" */
-    const struct sigv4_param *query;    /* any order */
+    const char *host;                /* with :port when it is not the scheme's default */
+    const char *path;                /* not encoded, begins with "/" */
+    const struct sigv4_param *query; /* any order */
     size_t n_query;
-    const struct sigv4_param *headers;  /* beyond host, x-amz-date, x-amz-security-token; all are signed */
+    const struct sigv4_param *headers; /* beyond host, x-amz-date, x-amz-security-token; all are signed */
     size_t n_headers;
-    const char *payload_sha256;         /* lower-case hex of the body's SHA-256, or "UNSIGNED-PAYLOAD" */
+    const char *payload_sha256; /* lower-case hex of the body's SHA-256, or "UNSIGNED-PAYLOAD" */
     const char *region, *service;
-    int64_t now_us;                     /* wall clock */
-    bool sign_content_sha256_header;    /* S3: x-amz-content-sha256 is sent and signed */
-    bool path_is_as_sent;               /* path stands so in the request line: one encoding fewer */
+    int64_t now_us;                  /* wall clock */
+    bool sign_content_sha256_header; /* S3: x-amz-content-sha256 is sent and signed */
+    bool path_is_as_sent;            /* path stands so in the request line: one encoding fewer */
 };
 
 struct sigv4_signed {

@@ -18,8 +18,7 @@ static struct slice after_tag(struct slice xml, const char *tag)
         if (open == NULL)
             break;
         left = from(left, open + 1);
-        if (left.len <= tag_len || memcmp(left.ptr, tag, tag_len) != 0 ||
-            strchr("> \t\r\n", left.ptr[tag_len]) == NULL)
+        if (left.len <= tag_len || memcmp(left.ptr, tag, tag_len) != 0 || strchr("> \t\r\n", left.ptr[tag_len]) == NULL)
             continue;
         const uint8_t *close = memchr(left.ptr, '>', left.len);
         if (close == NULL)

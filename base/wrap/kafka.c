@@ -196,8 +196,8 @@ static enum rc create_topic(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, cons
         rc = err_kafka(err, rd_kafka_event_error(event), "could not create topic %s", name);
     } else {
         size_t n = 0;
-        const rd_kafka_topic_result_t **results =
-            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &n);
         rd_kafka_resp_err_t code = n == 1 ? rd_kafka_topic_result_error(results[0]) : RD_KAFKA_RESP_ERR_UNKNOWN;
         *ret_existed = code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !*ret_existed)
@@ -224,8 +224,8 @@ enum rc kafka_topic_ensure(rd_kafka_t *client, const struct config_kafka *config
 enum rc kafka_offsets(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low,
                       int64_t *ret_high, struct err *err)
 {
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(client, topic, partition, ret_low, ret_high, timeout_ms);
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(client, topic, partition, ret_low, ret_high,
+                                                                timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return RC_AGAIN;
@@ -279,18 +279,18 @@ static enum rc read_last(rd_kafka_t *client, const char *topic, int32_t partitio
     return RC_OK;
 }
 
-enum rc kafka_read_last(const struct config_kafka *config, const char *client_id, const char *topic,
-                        int32_t partition, struct buf *value, int64_t *ret_offset, struct err *err)
+enum rc kafka_read_last(const struct config_kafka *config, const char *client_id, const char *topic, int32_t partition,
+                        struct buf *value, int64_t *ret_offset, struct err *err)
 {
     rd_kafka_conf_t *conf;
     TRY(kafka_conf_new(config, client_id, &conf, err));
     SCOPED(rd_kafka_destroy) rd_kafka_t *client = NULL;
     static const struct {
         const char *name, *value;
-    } settings[] = {{"group.id", "leat-none"},          {"enable.auto.commit", "false"},
-                    {"isolation.level", "read_committed"}, {"enable.partition.eof", "true"},
-                    {"auto.offset.reset", "error"},     {"allow.auto.create.topics", "false"},
-                    {"fetch.wait.max.ms", "10"}};
+    } settings[] = {
+        {"group.id", "leat-none"},        {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"},
+        {"enable.partition.eof", "true"}, {"auto.offset.reset", "error"},  {"allow.auto.create.topics", "false"},
+        {"fetch.wait.max.ms", "10"}};
     for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
         enum rc rc = kafka_conf_set(conf, settings[i].name, settings[i].value, err);
         if (rc != RC_OK) {

@@ -15,8 +15,8 @@ DEFINE_SCOPED(rd_kafka_error_t *, rd_kafka_error_destroy)
 DEFINE_SCOPED(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy)
 
 /* Brokers, security, client id, log callback (our log). client_id: "leat-capture-core". */
-MUST_CHECK enum rc kafka_conf_new(const struct config_kafka *config, const char *client_id,
-                                  rd_kafka_conf_t **ret_conf, struct err *err);
+MUST_CHECK enum rc kafka_conf_new(const struct config_kafka *config, const char *client_id, rd_kafka_conf_t **ret_conf,
+                                  struct err *err);
 MUST_CHECK enum rc kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err);
 /* Takes conf over, also on failure. */
 MUST_CHECK enum rc kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **ret_client, struct err *err);
@@ -27,14 +27,13 @@ enum rc err_kafka(struct err *err, rd_kafka_resp_err_t code, const char *format,
 enum rc err_kafka_error(struct err *err, const rd_kafka_error_t *error, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* A broker answers metadata within timeout_ms, else ERR_KAFKA_UNREACHABLE (or _AUTH) that names kafka.brokers. */
-MUST_CHECK enum rc kafka_ping(rd_kafka_t *client, const struct config_kafka *config, int timeout_ms,
-                              struct err *err);
+MUST_CHECK enum rc kafka_ping(rd_kafka_t *client, const struct config_kafka *config, int timeout_ms, struct err *err);
 
 /* What a topic is made with. Existing topics are left as they are. */
 struct kafka_topic_settings {
     int partitions;
-    int64_t retention_ms;  /* -1: for ever */
-    bool compact;          /* false: delete */
+    int64_t retention_ms; /* -1: for ever */
+    bool compact;         /* false: delete */
 };
 MUST_CHECK enum rc kafka_topic_ensure(rd_kafka_t *client, const struct config_kafka *config, const char *topic,
                                       const struct kafka_topic_settings *settings, struct err *err);

@@ -22,9 +22,10 @@ static const struct {
     const char *prefix;
     enum pg_failure failure;
 } sqlstates[] = {
-    {"08", PG_FAIL_UNREACHABLE}, {"57P", PG_FAIL_UNREACHABLE}, {"53", PG_FAIL_TRANSIENT}, {"40", PG_FAIL_TRANSIENT},
-    {"55P03", PG_FAIL_TRANSIENT}, {"55006", PG_FAIL_TRANSIENT}, {"57014", PG_FAIL_TRANSIENT}, {"28", PG_FAIL_AUTH},
-    {"3D000", PG_FAIL_AUTH},     {"42501", PG_FAIL_PERMISSION},
+    {"08", PG_FAIL_UNREACHABLE},   {"57P", PG_FAIL_UNREACHABLE}, {"53", PG_FAIL_TRANSIENT},
+    {"40", PG_FAIL_TRANSIENT},     {"55P03", PG_FAIL_TRANSIENT}, {"55006", PG_FAIL_TRANSIENT},
+    {"57014", PG_FAIL_TRANSIENT},  {"28", PG_FAIL_AUTH},         {"3D000", PG_FAIL_AUTH},
+    {"42501", PG_FAIL_PERMISSION},
 };
 
 /* The warehouse says XX000 for many things; only the text tells them apart (docs/redshift.md). Some messages are nothing
@@ -50,10 +51,14 @@ static const struct {
     const char *text;
     enum pg_failure failure;
 } connect_errors[] = {
-    {"password authentication failed", PG_FAIL_AUTH}, {"no password supplied", PG_FAIL_AUTH},
-    {"no pg_hba.conf entry", PG_FAIL_AUTH},           {"authentication", PG_FAIL_AUTH},
-    {"does not exist", PG_FAIL_AUTH},                 {"certificate", PG_FAIL_AUTH},
-    {"permission denied", PG_FAIL_PERMISSION},        {"must be superuser or replication role", PG_FAIL_PERMISSION},
+    {"password authentication failed", PG_FAIL_AUTH},
+    {"no password supplied", PG_FAIL_AUTH},
+    {"no pg_hba.conf entry", PG_FAIL_AUTH},
+    {"authentication", PG_FAIL_AUTH},
+    {"does not exist", PG_FAIL_AUTH},
+    {"certificate", PG_FAIL_AUTH},
+    {"permission denied", PG_FAIL_PERMISSION},
+    {"must be superuser or replication role", PG_FAIL_PERMISSION},
 };
 
 static enum pg_failure failure_of_internal_error(const char *message)
@@ -139,7 +144,8 @@ static enum rc err_connect(struct err *err, const struct pg_target *target, PGco
             failure = connect_errors[i].failure;
     char reason[448];
     last_line(text, reason, sizeof(reason));
-    return err_set(err, failure_codes[failure][target->role], "could not connect to %s %s:%s, database \"%s\", as \"%s\": %s",
+    return err_set(err, failure_codes[failure][target->role],
+                   "could not connect to %s %s:%s, database \"%s\", as \"%s\": %s",
                    target->role == PG_ROLE_SOURCE ? "postgresql" : "redshift", target->host, target->port,
                    target->database, target->user, reason);
 }

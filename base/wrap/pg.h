@@ -17,11 +17,11 @@ enum pg_role { PG_ROLE_SOURCE, PG_ROLE_WAREHOUSE };
 struct pg_target {
     enum pg_role role;
     const char *host, *port, *database, *user, *password;
-    const char *sslmode, *sslrootcert;   /* NULL: libpq's default */
+    const char *sslmode, *sslrootcert; /* NULL: libpq's default */
     const char *application_name;
-    const char *options;                 /* "-c name=value ..." or NULL */
-    bool replication;                    /* replication=database */
-    int connect_timeout_s;               /* 0: 10 */
+    const char *options;   /* "-c name=value ..." or NULL */
+    bool replication;      /* replication=database */
+    int connect_timeout_s; /* 0: 10 */
 };
 
 /* Connects with TCP keepalives and tcp_user_timeout. Wrong password or database: FATAL; everything that can mend

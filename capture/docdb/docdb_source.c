@@ -18,7 +18,7 @@
 #include "proto/topic.h"
 
 enum {
-    STREAM_AWAIT_MS = 100,     /* how long the server holds an empty answer; a stop waits that long too */
+    STREAM_AWAIT_MS = 100, /* how long the server holds an empty answer; a stop waits that long too */
     STREAM_BATCH_SIZE = 1000,
     COPY_BATCH_SIZE = 2000,
     STATE_BYTES = 64 << 10,
@@ -39,18 +39,18 @@ struct source {
     const struct source_context *context;
     const struct config_documentdb *config;
     mongoc_client_t *client;
-    mongoc_change_stream_t *stream;  /* NULL while copying */
+    mongoc_change_stream_t *stream; /* NULL while copying */
     struct docdb_state state;
     struct collection *collections;
     uint32_t rejects_topic;
 
-    bool announced;                  /* "copying" stands in the ledger */
-    mongoc_cursor_t *copy_cursor;    /* of collection state.n_copied */
+    bool announced;               /* "copying" stands in the ledger */
+    mongoc_cursor_t *copy_cursor; /* of collection state.n_copied */
     uint64_t copy_ordinal;
 
-    const bson_t *pending;           /* an event that belongs to the next batch; the stream's */
+    const bson_t *pending; /* an event that belongs to the next batch; the stream's */
     int64_t last_commit_us;
-    int64_t last_mark_ms;            /* for the heartbeat */
+    int64_t last_mark_ms; /* for the heartbeat */
 };
 
 /* ---- opening ---- */
@@ -181,9 +181,8 @@ static enum rc docdb_open(const struct source_context *context, const struct led
     struct source *source = aligned_alloc(_Alignof(struct source), sizeof(*source));
     if (source == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not open a document source");
-    *source = (struct source){.context = context,
-                              .config = &context->source->documentdb,
-                              .last_mark_ms = clock_mono_ms()};
+    *source = (struct source){
+        .context = context, .config = &context->source->documentdb, .last_mark_ms = clock_mono_ms()};
     docdb_state_init(&source->state);
     source->collections = calloc(source->config->n_collections, sizeof(*source->collections));
     enum rc rc = source->collections == NULL ? err_set(err, ERR_NO_MEMORY, "could not open a document source")
@@ -278,9 +277,9 @@ static enum rc add_reject(struct source *source, struct collection *collection, 
     return record->value.ptr == NULL ? too_large(collection, err) : RC_OK;
 }
 
-static enum rc add_row(struct source *source, struct collection *collection, struct batch *batch,
-                       enum envelope_op op, const bson_iter_t *id, const bson_t *document, struct position pos,
-                       int64_t commit_us, struct err *err)
+static enum rc add_row(struct source *source, struct collection *collection, struct batch *batch, enum envelope_op op,
+                       const bson_iter_t *id, const bson_t *document, struct position pos, int64_t commit_us,
+                       struct err *err)
 {
     struct err why;
     struct mapping_refusal refusal;
@@ -311,8 +310,8 @@ static enum rc add_row(struct source *source, struct collection *collection, str
 }
 
 /* A delete, or (id NULL) the end of a whole collection. */
-static enum rc add_gone(struct collection *collection, struct batch *batch, enum envelope_op op,
-                        const bson_iter_t *id, struct position pos, int64_t commit_us, struct err *err)
+static enum rc add_gone(struct collection *collection, struct batch *batch, enum envelope_op op, const bson_iter_t *id,
+                        struct position pos, int64_t commit_us, struct err *err)
 {
     collection->source_block.snapshot = false;
     collection->source_block.commit_time_us = commit_us;
@@ -340,7 +339,7 @@ struct event_parts {
     const char *operation;
     const char *collection; /* NULL: of the whole database */
     uint64_t cluster_time;
-    int64_t wall_us;        /* 0: the server does not tell */
+    int64_t wall_us; /* 0: the server does not tell */
     bson_iter_t id;
     bool has_id;
     bson_t full_document;
@@ -411,12 +410,11 @@ static enum rc add_change(struct source *source, struct collection *collection, 
         return RC_OK; /* an event about indexes and the like carries no row */
     if (!parts->has_full_document)
         return RC_OK;
-    return add_row(source, collection, batch, is_insert ? OP_CREATE : OP_UPDATE, &parts->id, &parts->full_document,
-                   pos, commit_us, err);
+    return add_row(source, collection, batch, is_insert ? OP_CREATE : OP_UPDATE, &parts->id, &parts->full_document, pos,
+                   commit_us, err);
 }
 
-static enum rc add_event(struct source *source, struct batch *batch, const struct event_parts *parts,
-                         struct err *err)
+static enum rc add_event(struct source *source, struct batch *batch, const struct event_parts *parts, struct err *err)
 {
     struct docdb_state *state = &source->state;
     struct position pos = {parts->cluster_time, 0};
@@ -451,11 +449,8 @@ static enum rc seal(struct source *source, struct batch *batch, enum ledger_kind
     struct slice state = arena_close(batch->arena, &out);
     if (state.ptr == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "the ledger's state does not fit into the batch");
-    batch->mark = (struct batch_mark){.kind = kind,
-                                      .cut = cut,
-                                      .pos = source->state.last,
-                                      .commit_time_us = source->last_commit_us,
-                                      .state = state};
+    batch->mark = (struct batch_mark){
+        .kind = kind, .cut = cut, .pos = source->state.last, .commit_time_us = source->last_commit_us, .state = state};
     if (kind == LEDGER_SNAPSHOT)
         batch->mark.pos = (struct position){source->state.start, source->copy_ordinal};
     source->state.known = true;
@@ -467,8 +462,8 @@ static enum rc copy_open(struct source *source, struct err *err)
 {
     const struct collection *collection = &source->collections[source->state.n_copied];
     SCOPED(mongoc_collection_destroy)
-    mongoc_collection_t *handle =
-        mongoc_client_get_collection(source->client, source->config->database, collection->config->name);
+    mongoc_collection_t *handle = mongoc_client_get_collection(source->client, source->config->database,
+                                                               collection->config->name);
     bson_t filter = BSON_INITIALIZER;
     bson_t *options = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "hint", "{", "_id", BCON_INT32(1), "}",
                                "batchSize", BCON_INT32(COPY_BATCH_SIZE));

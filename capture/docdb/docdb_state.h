@@ -18,12 +18,12 @@ enum { DOCDB_STATE_TOKEN_BYTES = 4096, DOCDB_STATE_NAME_BYTES = 256 };
 
 struct docdb_state {
     char set[DOCDB_STATE_NAME_BYTES], database[DOCDB_STATE_NAME_BYTES];
-    bool known;               /* false: the ledger has nothing of this source yet */
+    bool known; /* false: the ledger has nothing of this source yet */
     bool snapshot_done;
-    uint64_t start;           /* seconds << 32 | increment */
-    size_t n_copied;          /* collections copied, in the configuration's order */
-    bson_t token;             /* empty: none yet, begin at `start`; initialised always */
-    struct position last;     /* of the last event; major 0: none */
+    uint64_t start;       /* seconds << 32 | increment */
+    size_t n_copied;      /* collections copied, in the configuration's order */
+    bson_t token;         /* empty: none yet, begin at `start`; initialised always */
+    struct position last; /* of the last event; major 0: none */
 };
 
 void docdb_state_init(struct docdb_state *state);

@@ -11,7 +11,7 @@
 #include "proto/avro_put.h"
 
 enum {
-    MAPPING_ID_CHARS = 128,   /* what the column is declared for; longer ids still travel */
+    MAPPING_ID_CHARS = 128, /* what the column is declared for; longer ids still travel */
     MAPPING_ID_BYTES = 1 << 20,
     MAPPING_JSON_BYTES = 64 << 20,
 };
@@ -37,7 +37,7 @@ struct mapping {
     struct table_shape shape;
     struct column *columns; /* [0] is _id, [i + 1] the collection's column i */
     struct node root;
-    struct found *found;    /* where column i's value stands in the document being mapped */
+    struct found *found; /* where column i's value stands in the document being mapped */
 };
 
 static const uint16_t id_column[] = {0};
@@ -78,10 +78,10 @@ static void node_done(struct node *node)
 static struct column column_of(const struct config_column *config)
 {
     static const enum column_type types[] = {
-        [CONFIG_COLUMN_STRING] = COLUMN_STRING,         [CONFIG_COLUMN_INT] = COLUMN_INT32,
-        [CONFIG_COLUMN_LONG] = COLUMN_INT64,            [CONFIG_COLUMN_DOUBLE] = COLUMN_DOUBLE,
-        [CONFIG_COLUMN_BOOL] = COLUMN_BOOL,             [CONFIG_COLUMN_TIMESTAMP] = COLUMN_TIMESTAMP_MS,
-        [CONFIG_COLUMN_JSON] = COLUMN_JSON,             [CONFIG_COLUMN_DECIMAL] = COLUMN_DECIMAL,
+        [CONFIG_COLUMN_STRING] = COLUMN_STRING,   [CONFIG_COLUMN_INT] = COLUMN_INT32,
+        [CONFIG_COLUMN_LONG] = COLUMN_INT64,      [CONFIG_COLUMN_DOUBLE] = COLUMN_DOUBLE,
+        [CONFIG_COLUMN_BOOL] = COLUMN_BOOL,       [CONFIG_COLUMN_TIMESTAMP] = COLUMN_TIMESTAMP_MS,
+        [CONFIG_COLUMN_JSON] = COLUMN_JSON,       [CONFIG_COLUMN_DECIMAL] = COLUMN_DECIMAL,
         [CONFIG_COLUMN_OBJECTID] = COLUMN_STRING,
     };
     return (struct column){.name = config->column,
@@ -180,8 +180,8 @@ static enum rc wrong_type(const bson_iter_t *value, const char *path, const char
     return err_set(err, ERR_DOC_WRONG_TYPE, "%s is %s, the column wants %s", path, type_name(value), wanted);
 }
 
-static enum rc put_integer(const bson_iter_t *value, const char *path, int64_t low, int64_t high,
-                           const char *wanted, struct buf *out, struct err *err)
+static enum rc put_integer(const bson_iter_t *value, const char *path, int64_t low, int64_t high, const char *wanted,
+                           struct buf *out, struct err *err)
 {
     int64_t number;
     if (BSON_ITER_HOLDS_INT32(value)) {
@@ -313,8 +313,7 @@ static enum rc put_json(const bson_iter_t *value, const char *path, struct buf *
     return RC_OK;
 }
 
-static enum rc put_value(const bson_iter_t *value, const struct config_column *column, struct buf *out,
-                         struct err *err)
+static enum rc put_value(const bson_iter_t *value, const struct config_column *column, struct buf *out, struct err *err)
 {
     const char *path = column->path;
     char hex[25];

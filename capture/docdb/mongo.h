@@ -19,7 +19,8 @@ MUST_CHECK enum rc mongo_client_new(const struct config_documentdb *config, mong
 
 /* Our class of a failure (docs/documentdb.md has the table). with_token: the command carried a resume token, so that an
  * unknown refusal may be a gap. */
-enum rc err_mongo(struct err *err, const bson_error_t *error, bool with_token, const char *format, ...) PRINTF_LIKE(4, 5);
+enum rc err_mongo(struct err *err, const bson_error_t *error, bool with_token, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
 struct mongo_server {
     char set[256];           /* replica set's name, "" for a standalone */

@@ -39,8 +39,7 @@ static void the_first_put_that_does_not_fit_is_the_last(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         static const uint8_t bytes[LIMIT];
-        SCOPED(buf_done) struct buf buf = cases[i].is_heap ? buf_new(LIMIT)
-                                                           : buf_over(storage, sizeof(storage));
+        SCOPED(buf_done) struct buf buf = cases[i].is_heap ? buf_new(LIMIT) : buf_over(storage, sizeof(storage));
         buf_put(&buf, bytes, cases[i].first);
         if (cases[i].second > 0 && buf_reserve(&buf, cases[i].second) != NULL)
             buf.len += cases[i].second;

@@ -73,8 +73,8 @@ static const struct {
      "leat.yaml:3:3: unknown key \"brokrs\" in kafka (did you mean \"brokers\"?)"},
     {"a mistyped section names its neighbour", 22, "sink:", ERR_CONFIG_UNKNOWN_KEY,
      "leat.yaml:22:1: unknown key \"sink\" in the top level (did you mean \"sinks\"?)"},
-    {"a key of another section says where it belongs", 1, "prefix: bank\nbrokers: b:1",
-     ERR_CONFIG_UNKNOWN_KEY, "leat.yaml:2:1: unknown key \"brokers\" in the top level (it belongs in kafka)"},
+    {"a key of another section says where it belongs", 1, "prefix: bank\nbrokers: b:1", ERR_CONFIG_UNKNOWN_KEY,
+     "leat.yaml:2:1: unknown key \"brokers\" in the top level (it belongs in kafka)"},
     {"a key that nothing resembles is refused plainly", 1, "prefix: bank\nzzzzzz: 1", ERR_CONFIG_UNKNOWN_KEY,
      "leat.yaml:2:1: unknown key \"zzzzzz\" in the top level"},
     {"a duplicate key is refused", 3, "  brokers: b1:9092\n  brokers: b2:9092", ERR_CONFIG_SYNTAX,
@@ -96,13 +96,12 @@ static const struct {
      "leat.yaml:24:14: sinks[].sources must be a list, such as [a, b], not text"},
     {"an empty list is refused where one entry is needed", 24, "    sources: []", ERR_CONFIG_VALUE,
      "leat.yaml:24:14: sinks[].sources must have at least one entry"},
-    {"a list of sources with nothing in it is refused", 20, "          columns: []\n          # 21",
-     ERR_CONFIG_SYNTAX,
+    {"a list of sources with nothing in it is refused", 20, "          columns: []\n          # 21", ERR_CONFIG_SYNTAX,
      "leat.yaml:22:13: did not find expected key, while parsing a block mapping that begins at line 19"},
     {"a number out of range says the range", 3, "  brokers: b:1\n  replication_factor: 99", ERR_CONFIG_VALUE,
      "leat.yaml:4:23: kafka.replication_factor is \"99\": must be between 1 and 15"},
-    {"a number too large for any type is out of range", 3,
-     "  brokers: b:1\n  replication_factor: 99999999999999999999", ERR_CONFIG_VALUE,
+    {"a number too large for any type is out of range", 3, "  brokers: b:1\n  replication_factor: 99999999999999999999",
+     ERR_CONFIG_VALUE,
      "leat.yaml:4:23: kafka.replication_factor is \"99999999999999999999\": must be between 1 and 15"},
     {"a number with letters is refused", 3, "  brokers: b:1\n  replication_factor: 3x", ERR_CONFIG_VALUE,
      "leat.yaml:4:23: kafka.replication_factor is \"3x\": must be a whole number"},
@@ -116,8 +115,7 @@ static const struct {
      "as 64MiB"},
     {"a size out of range says the range", 3, "  brokers: b:1\n  message_max_bytes: 1KiB", ERR_CONFIG_VALUE,
      "leat.yaml:4:22: kafka.message_max_bytes is \"1KiB\": must be between 64KiB and 1GiB"},
-    {"a word that is not one of the choices is refused", 3, "  brokers: b:1\n  compression: lzo",
-     ERR_CONFIG_VALUE,
+    {"a word that is not one of the choices is refused", 3, "  brokers: b:1\n  compression: lzo", ERR_CONFIG_VALUE,
      "leat.yaml:4:16: kafka.compression is \"lzo\": must be one of none gzip snappy lz4 zstd"},
     {"yes is not true", 12, "      user: leat\n      publication_create: yes", ERR_CONFIG_VALUE,
      "leat.yaml:13:27: sources[].postgresql.publication_create is \"yes\": must be true or false"},
@@ -130,33 +128,29 @@ static const struct {
      "leat.yaml:1:9: prefix is \"a/b\": must be 1 to 100 of A-Z a-z 0-9 . _ -"},
     {"a broker without a port is refused", 3, "  brokers: b1:9092,b2", ERR_CONFIG_VALUE,
      "leat.yaml:3:12: kafka.brokers is \"b1:9092,b2\": must be host:port[,host:port...]"},
-    {"credentials in an address are refused without showing them", 5, "  url: http://u:hunter2@r:1",
-     ERR_CONFIG_VALUE,
+    {"credentials in an address are refused without showing them", 5, "  url: http://u:hunter2@r:1", ERR_CONFIG_VALUE,
      "leat.yaml:5:8: registry.url must be http://... or https://..., without user, password or query in it"},
     {"a source name in capitals is refused", 7, "  - name: Core", ERR_CONFIG_VALUE,
      "leat.yaml:7:11: sources[].name is \"Core\": must be 1 to 40 of a-z 0-9 _"},
     {"a source name of 41 letters is refused", 7, "  - name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
      ERR_CONFIG_VALUE,
      "leat.yaml:7:11: sources[].name is \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": must be 1 to 40 of a-z 0-9 _"},
-    {"a table without its schema is refused", 12, "      user: leat\n      tables: [transactions]",
-     ERR_CONFIG_VALUE,
+    {"a table without its schema is refused", 12, "      user: leat\n      tables: [transactions]", ERR_CONFIG_VALUE,
      "leat.yaml:13:16: sources[].postgresql.tables is \"transactions\": must be schema.table"},
     {"a table named twice is refused", 12, "      user: leat\n      tables: [p.t, p.t]", ERR_CONFIG_VALUE,
      "leat.yaml:13:21: sources[].postgresql.tables is \"p.t\": this is in the list already"},
-    {"a uri of another kind is refused without showing it", 16, "      uri: http://u:hunter2@h/",
-     ERR_CONFIG_VALUE,
+    {"a uri of another kind is refused without showing it", 16, "      uri: http://u:hunter2@h/", ERR_CONFIG_VALUE,
      "leat.yaml:16:12: sources[].documentdb.uri must begin with mongodb:// or mongodb+srv://"},
-    {"a secret that is a map is refused without showing it", 12,
-     "      user: leat\n      password: {hunter2: 1}", ERR_CONFIG_VALUE,
-     "leat.yaml:13:17: sources[].postgresql.password must be text, not a map"},
+    {"a secret that is a map is refused without showing it", 12, "      user: leat\n      password: {hunter2: 1}",
+     ERR_CONFIG_VALUE, "leat.yaml:13:17: sources[].postgresql.password must be text, not a map"},
     {"an empty uri is refused", 16, "      uri: ''", ERR_CONFIG_VALUE,
      "leat.yaml:16:12: sources[].documentdb.uri must not be empty"},
-    {"a column that looks like ours is refused", 21,
-     "            - {column: _leat_pos, path: a, type: string}", ERR_CONFIG_VALUE,
+    {"a column that looks like ours is refused", 21, "            - {column: _leat_pos, path: a, type: string}",
+     ERR_CONFIG_VALUE,
      "leat.yaml:21:24: sources[].documentdb.collections[].columns[].column is \"_leat_pos\": must be letters, digits and _ "
      "(not beginning with a digit or with _leat; _id is always there by itself)"},
-    {"a column _id is refused: it is always there", 21,
-     "            - {column: _id, path: _id, type: string}", ERR_CONFIG_VALUE,
+    {"a column _id is refused: it is always there", 21, "            - {column: _id, path: _id, type: string}",
+     ERR_CONFIG_VALUE,
      "leat.yaml:21:24: sources[].documentdb.collections[].columns[].column is \"_id\": must be letters, digits and _ "
      "(not beginning with a digit or with _leat; _id is always there by itself)"},
     {"a path with an empty part is refused", 21, "            - {column: a, path: a..b, type: string}",
@@ -173,8 +167,8 @@ static const struct {
     {"two sources of one name are refused", 13, "  - name: core", ERR_CONFIG_VALUE,
      "leat.yaml:13:11: sources[].name \"core\" is there already, at line 7"},
     {"two columns of one name are refused, whatever their case", 21,
-     "            - {column: a, path: a, type: int}\n            - {column: A, path: b, type: int}",
-     ERR_CONFIG_VALUE, "leat.yaml:22:24: columns[].column \"A\" is there already, at line 21"},
+     "            - {column: a, path: a, type: int}\n            - {column: A, path: b, type: int}", ERR_CONFIG_VALUE,
+     "leat.yaml:22:24: columns[].column \"A\" is there already, at line 21"},
     {"a sink of a source that does not exist is refused", 24, "    sources: [core, dcs]", ERR_CONFIG_VALUE,
      "leat.yaml:24:21: sink \"warehouse\" loads from \"dcs\", but there is no source of that name (did you mean \"docs\"?)"},
     {"a source without the section of its type is refused", 14, "    type: postgresql", ERR_CONFIG_VALUE,
@@ -182,12 +176,10 @@ static const struct {
     {"a source with the section of another type is refused", 12, "      user: leat\n    documentdb: {}",
      ERR_CONFIG_VALUE,
      "leat.yaml:13:5: source \"core\" is of type postgresql: the section \"documentdb\" does not belong to it"},
-    {"sasl without a user is refused", 3,
-     "  brokers: b:1\n  security_protocol: sasl_ssl\n  sasl_mechanism: PLAIN", ERR_CONFIG_VALUE,
-     "leat.yaml:4:3: kafka.security_protocol sasl_ssl needs sasl_username"},
+    {"sasl without a user is refused", 3, "  brokers: b:1\n  security_protocol: sasl_ssl\n  sasl_mechanism: PLAIN",
+     ERR_CONFIG_VALUE, "leat.yaml:4:3: kafka.security_protocol sasl_ssl needs sasl_username"},
     {"a sasl password that would not be used is refused", 3, "  brokers: b:1\n  sasl_password: hunter2",
-     ERR_CONFIG_VALUE,
-     "leat.yaml:4:3: kafka.sasl_password needs security_protocol sasl_ssl or sasl_plaintext"},
+     ERR_CONFIG_VALUE, "leat.yaml:4:3: kafka.sasl_password needs security_protocol sasl_ssl or sasl_plaintext"},
     {"half of a key pair is refused", 31, "      region: r\n      access_key_id: AK", ERR_CONFIG_VALUE,
      "leat.yaml:32:7: s3.access_key_id needs secret_access_key, which is absent or empty"},
     {"the other half of a key pair is refused", 31, "      region: r\n      secret_access_key: hunter2",
@@ -201,11 +193,9 @@ static const struct {
     {"a default inside ${} is not known", 10, "      host: ${LEAT_TEST_ABSENT:-x}", ERR_CONFIG_ENV,
      "leat.yaml:10:13: sources[].postgresql.host: a ${ is not followed by the name of an environment variable and a }"},
     {"a wrong value from the environment is not shown", 10, "      host: pg\n      port: ${LEAT_TEST_SET}",
-     ERR_CONFIG_VALUE,
-     "leat.yaml:11:13: sources[].postgresql.port is \"${LEAT_TEST_SET}\": must be a whole number"},
+     ERR_CONFIG_VALUE, "leat.yaml:11:13: sources[].postgresql.port is \"${LEAT_TEST_SET}\": must be a whole number"},
     {"a required text that is empty in the environment is refused", 10, "      host: ${LEAT_TEST_EMPTY}",
-     ERR_CONFIG_VALUE,
-     "leat.yaml:10:13: sources[].postgresql.host is \"${LEAT_TEST_EMPTY}\": must not be empty"},
+     ERR_CONFIG_VALUE, "leat.yaml:10:13: sources[].postgresql.host is \"${LEAT_TEST_EMPTY}\": must not be empty"},
 };
 
 static void each_mistake_is_refused_in_one_clear_line(void **state)
@@ -270,12 +260,10 @@ static void text_comes_from_the_environment_where_it_is_asked_for(void **state)
     } rows[] = {
         {"a variable is replaced", "      host: ${LEAT_TEST_SET}", "hunter2"},
         {"inside quotes too", "      host: \"${LEAT_TEST_SET}\"", "hunter2"},
-        {"in the middle, and twice", "      host: a-${LEAT_TEST_SET}.${LEAT_TEST_SET}-z",
-         "a-hunter2.hunter2-z"},
+        {"in the middle, and twice", "      host: a-${LEAT_TEST_SET}.${LEAT_TEST_SET}-z", "a-hunter2.hunter2-z"},
         {"$${ is a literal ${", "      host: a$${LEAT_TEST_SET}", "a${LEAT_TEST_SET}"},
         {"a lone $ stays", "      host: a$b$", "a$b$"},
-        {"what comes from the environment is not YAML", "      host: ${LEAT_TEST_YAML}",
-         "x: [1, ${LEAT_TEST_SET}]"},
+        {"what comes from the environment is not YAML", "      host: ${LEAT_TEST_YAML}", "x: [1, ${LEAT_TEST_SET}]"},
         {"a comment is not looked at", "      host: a # ${LEAT_TEST_ABSENT}", "a"},
     };
     setenv("LEAT_TEST_SET", "hunter2", 1);
@@ -295,9 +283,8 @@ static void an_empty_text_is_an_absent_one_where_it_may_be(void **state)
     struct config *config;
     struct err err;
     setenv("LEAT_TEST_EMPTY", "", 1);
-    ASSERT_OK(
-        parse_with(5, "  url: http://r\n  password: ${LEAT_TEST_EMPTY}\nhttp: {listen: \"\"}", &config, &err),
-        &err);
+    ASSERT_OK(parse_with(5, "  url: http://r\n  password: ${LEAT_TEST_EMPTY}\nhttp: {listen: \"\"}", &config, &err),
+              &err);
     assert_null(config->registry.password);
     assert_null(config->http.listen);
     config_free(config);
@@ -445,8 +432,7 @@ static void sources_and_sinks_are_found_by_name(void **state)
     ASSERT_OK(config_find_source(config, "docs", &source, &err), &err);
     CHECK_STR("docs", source->name, "by name");
     CHECK_EQ(RC_FATAL, config_find_source(config, "dosc", &source, &err), "an unknown source");
-    CHECK_STR("the configuration has no source \"dosc\" (did you mean \"docs\"?)", err.msg,
-              "an unknown source");
+    CHECK_STR("the configuration has no source \"dosc\" (did you mean \"docs\"?)", err.msg, "an unknown source");
     ASSERT_OK(config_find_sink(config, NULL, &sink, &err), &err);
     CHECK_STR("warehouse", sink->name, "the only one");
     CHECK_EQ(RC_FATAL, config_find_sink(config, "x", &sink, &err), "an unknown sink");
@@ -491,8 +477,8 @@ static void a_file_that_cannot_be_read_says_why(void **state)
     struct config *config;
     struct err err;
     CHECK_EQ(RC_FATAL, config_load("/nonexistent/leat.yaml", &config, &err), "a missing file");
-    CHECK_STR("could not open configuration file \"/nonexistent/leat.yaml\": No such file or directory",
-              err.msg, "a missing file");
+    CHECK_STR("could not open configuration file \"/nonexistent/leat.yaml\": No such file or directory", err.msg,
+              "a missing file");
     CHECK_EQ(RC_FATAL, config_load("/tmp", &config, &err), "a folder");
     CHECK_STR("could not read configuration file \"/tmp\": Is a directory", err.msg, "a folder");
     CHECK_EQ(RC_FATAL, config_load("/dev/null", &config, &err), "an empty file");

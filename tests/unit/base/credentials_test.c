@@ -142,23 +142,20 @@ static void the_environment_is_read(void **state)
 static void nothing_anywhere_says_where_was_looked(void **state)
 {
     (void)state;
-    assert_refused("none in the environment, no web identity, no profile, no container role",
-                   "nothing is set");
+    assert_refused("none in the environment, no web identity, no profile, no container role", "nothing is set");
     unsetenv("AWS_EC2_METADATA_DISABLED");
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1", 1);
-    assert_refused("from the instance: could not reach http://127.0.0.1:1/latest/api/token",
-                   "no instance answers");
+    assert_refused("from the instance: could not reach http://127.0.0.1:1/latest/api/token", "no instance answers");
 }
 
 static void profiles_are_read(void **state)
 {
     (void)state;
     setenv("AWS_SHARED_CREDENTIALS_FILE",
-           write_file("credentials",
-                      "# comment\n[default]\naws_access_key_id = DEF\n  aws_secret_access_key=hidden= \n"
-                      "[ other ]\r\nAWS_ACCESS_KEY_ID = OTH\r\naws_secret_access_key = hidden2\r\n"
-                      "aws_session_token = tok\r\nregion = x\n;aws_access_key_id = NO\n"
-                      "[half]\naws_access_key_id = HALF\n"),
+           write_file("credentials", "# comment\n[default]\naws_access_key_id = DEF\n  aws_secret_access_key=hidden= \n"
+                                     "[ other ]\r\nAWS_ACCESS_KEY_ID = OTH\r\naws_secret_access_key = hidden2\r\n"
+                                     "aws_session_token = tok\r\nregion = x\n;aws_access_key_id = NO\n"
+                                     "[half]\naws_access_key_id = HALF\n"),
            1);
     assert_got("DEF", "hidden=", "");
     setenv("AWS_PROFILE", "other", 1);
@@ -168,8 +165,7 @@ static void profiles_are_read(void **state)
     setenv("AWS_PROFILE", "none", 1);
     assert_refused("has no profile \"none\"", "a profile that is not there is named");
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials", 1);
-    assert_refused("could not read /nonexistent/credentials: No such file",
-                   "a file that is not there is named");
+    assert_refused("could not read /nonexistent/credentials: No such file", "a file that is not there is named");
 }
 
 static void the_profile_of_the_home_folder_is_the_default(void **state)
@@ -182,11 +178,11 @@ static void the_profile_of_the_home_folder_is_the_default(void **state)
     assert_got("HOMEKEY", "s", "");
 }
 
-#define STS_ANSWER                                                                                           \
-    "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"                \
-    "<AssumeRoleWithWebIdentityResult><Credentials><SessionToken>tok&amp;en==</SessionToken>"                \
-    "<SecretAccessKey>hidden</SecretAccessKey><Expiration>2099-01-01T00:00:00Z</Expiration>"                 \
-    "<AccessKeyId>ASIA</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult>"                        \
+#define STS_ANSWER                                                                                                     \
+    "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"                          \
+    "<AssumeRoleWithWebIdentityResult><Credentials><SessionToken>tok&amp;en==</SessionToken>"                          \
+    "<SecretAccessKey>hidden</SecretAccessKey><Expiration>2099-01-01T00:00:00Z</Expiration>"                           \
+    "<AccessKeyId>ASIA</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResult>"                                  \
     "</AssumeRoleWithWebIdentityResponse>"
 
 static void a_web_identity_is_exchanged_at_sts(void **state)
@@ -216,10 +212,9 @@ static void a_web_identity_is_exchanged_at_sts(void **state)
     assert_null(strcasestr(script->seen[0].head, "authorization"));
     char body[512];
     snprintf(body, sizeof(body), "%.*s", (int)script->seen[0].body_len, (const char *)script->seen[0].body);
-    assert_string_equal(
-        "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012"
-        "%3Arole%2Fleat&RoleSessionName=leat&WebIdentityToken=eyJ.a%2Bb%2Fc%3D&DurationSeconds=3600",
-        body);
+    assert_string_equal("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012"
+                        "%3Arole%2Fleat&RoleSessionName=leat&WebIdentityToken=eyJ.a%2Bb%2Fc%3D&DurationSeconds=3600",
+                        body);
     http_script_free(script);
 }
 
@@ -237,8 +232,7 @@ static void a_container_is_asked_with_its_token(void **state)
         {.status = 200, .body = "[1]"},
     };
     struct http_script *script = http_script_start(replies, ARRAY_LEN(replies));
-    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI",
-           http_script_url(script, "/v1/credentials?x=1", url, sizeof(url)), 1);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", http_script_url(script, "/v1/credentials?x=1", url, sizeof(url)), 1);
     assert_got("ASIA", "hidden", "tok");
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abc", 1);
     assert_got("ASIA", "hidden", "tok");
@@ -338,16 +332,8 @@ static void renewal_comes_before_the_end_and_keeps_what_holds(void **state)
          true,
          2,
          RC_OK},
-        {"what the server refused is not kept",
-         {{.status = 200, .body = far}, {.status = 500}},
-         true,
-         2,
-         RC_RETRY},
-        {"what came too late is not used",
-         {{.status = 500}, {.status = 200, .body = past}},
-         false,
-         2,
-         RC_RETRY},
+        {"what the server refused is not kept", {{.status = 200, .body = far}, {.status = 500}}, true, 2, RC_RETRY},
+        {"what came too late is not used", {{.status = 500}, {.status = 200, .body = past}}, false, 2, RC_RETRY},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_script *script = http_script_start(cases[i].replies, 2);
@@ -355,8 +341,8 @@ static void renewal_comes_before_the_end_and_keeps_what_holds(void **state)
         struct aws_credentials_provider *provider = chain();
         struct err err = {0};
         struct aws_credentials got;
-        CHECK_EQ(cases[i].replies[0].status == 200 ? RC_OK : RC_RETRY,
-                 aws_credentials_get(provider, &got, &err), cases[i].behaviour);
+        CHECK_EQ(cases[i].replies[0].status == 200 ? RC_OK : RC_RETRY, aws_credentials_get(provider, &got, &err),
+                 cases[i].behaviour);
         if (cases[i].expire)
             aws_credentials_expire(provider);
         CHECK_EQ(cases[i].want_second, aws_credentials_get(provider, &got, &err), cases[i].behaviour);

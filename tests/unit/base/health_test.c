@@ -19,12 +19,12 @@ static void a_change_is_logged_once_with_from_to_and_why(void **state)
     health_set(HEALTH_RUNNING, "still there");
     health_set(HEALTH_WAITING, "could not reach \"broker\"");
     capture_stderr_end(&capture, said, sizeof(said));
-    assert_non_null(
-        strstr(said, "\"level\":\"info\",\"event\":\"worker_state\",\"from\":\"starting\",\"to\":\"running\","
-                     "\"why\":\"caught up\"}"));
-    assert_non_null(
-        strstr(said, "\"level\":\"warn\",\"event\":\"worker_state\",\"from\":\"running\",\"to\":\"waiting\","
-                     "\"why\":\"could not reach \\\"broker\\\"\"}"));
+    assert_non_null(strstr(said,
+                           "\"level\":\"info\",\"event\":\"worker_state\",\"from\":\"starting\",\"to\":\"running\","
+                           "\"why\":\"caught up\"}"));
+    assert_non_null(strstr(said,
+                           "\"level\":\"warn\",\"event\":\"worker_state\",\"from\":\"running\",\"to\":\"waiting\","
+                           "\"why\":\"could not reach \\\"broker\\\"\"}"));
     assert_null(strstr(said, "still there"));
 }
 
@@ -35,8 +35,7 @@ static void the_gauge_shows_the_one_state(void **state)
     for (int i = HEALTH_STARTING; i <= HEALTH_STOPPED; i++) {
         health_set((enum health_state)i, "next");
         for (int other = HEALTH_STARTING; other <= HEALTH_STOPPED; other++)
-            CHECK_EQ(other == i,
-                     metric_get(METRIC_worker_state, "sink w", health_state_name((enum health_state)other)),
+            CHECK_EQ(other == i, metric_get(METRIC_worker_state, "sink w", health_state_name((enum health_state)other)),
                      health_state_name((enum health_state)i));
     }
 }
@@ -86,10 +85,8 @@ static void ready_means_moving_rows_and_touched(void **state)
         {"an old touch is not enough", HEALTH_RUNNING, "", true, -1, false,
          "running, but the target was last reached 0 s ago"},
         {"waiting gives its reason", HEALTH_WAITING, "no broker", true, LONG_MS, false, "waiting: no broker"},
-        {"draining takes no more", HEALTH_DRAINING, "stop asked for", true, LONG_MS, false,
-         "draining: stop asked for"},
-        {"stopped gives its reason", HEALTH_STOPPED, "slot missing", true, LONG_MS, false,
-         "stopped: slot missing"},
+        {"draining takes no more", HEALTH_DRAINING, "stop asked for", true, LONG_MS, false, "draining: stop asked for"},
+        {"stopped gives its reason", HEALTH_STOPPED, "slot missing", true, LONG_MS, false, "stopped: slot missing"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char why[256];

@@ -40,8 +40,7 @@ static void each_method_arrives_as_it_is(void **state)
     };
     struct http_script_reply replies[ARRAY_LEN(cases)];
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        replies[i] = (struct http_script_reply){
-            .status = 200, .body = "yes", .keep_open = true, .content_length = 3};
+        replies[i] = (struct http_script_reply){.status = 200, .body = "yes", .keep_open = true, .content_length = 3};
     struct http_script *script = http_script_start(replies, ARRAY_LEN(replies));
     SCOPED(http_client_free) struct http_client *client = new_client();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -119,8 +118,8 @@ static void headers_and_basic_authentication_are_sent(void **state)
 static void failures_name_the_server_and_no_secret(void **state)
 {
     (void)state;
-    static const struct http_script_reply replies[] = {
-        {.fault = HTTP_SCRIPT_CUT}, {.status = 200, .body = "part", .fault = HTTP_SCRIPT_CUT_BODY}};
+    static const struct http_script_reply replies[] = {{.fault = HTTP_SCRIPT_CUT},
+                                                       {.status = 200, .body = "part", .fault = HTTP_SCRIPT_CUT_BODY}};
     struct http_script *script = http_script_start(replies, ARRAY_LEN(replies));
     char refused[128], cut[128];
     http_script_url(script, "/k?X-Amz-Signature=hidden", cut, sizeof(cut));
@@ -134,10 +133,8 @@ static void failures_name_the_server_and_no_secret(void **state)
         const char *want_text;
     } cases[] = {
         {"nobody listens", refused, RC_RETRY, ERR_S3_UNREACHABLE, "/k: Failed to connect to 127.0.0.1 port "},
-        {"the connection is cut before an answer", cut, RC_RETRY, ERR_S3_UNREACHABLE,
-         "/k: Empty reply from server"},
-        {"the connection is cut in the answer", cut, RC_RETRY, ERR_S3_UNREACHABLE,
-         "/k: transfer closed with"},
+        {"the connection is cut before an answer", cut, RC_RETRY, ERR_S3_UNREACHABLE, "/k: Empty reply from server"},
+        {"the connection is cut in the answer", cut, RC_RETRY, ERR_S3_UNREACHABLE, "/k: transfer closed with"},
         {"another scheme", "ftp://127.0.0.1/hidden?hidden", RC_FATAL, ERR_CONFIG_VALUE, "ftp://127.0.0.1/"},
         {"no address", "http://", RC_FATAL, ERR_CONFIG_VALUE, "not an http or https address"},
     };

@@ -41,8 +41,7 @@ static void each_page_answers(void **state)
     } cases[] = {
         {"liveness is always green", "GET", "/healthz", 200, "ok"},
         {"readiness is red with the reason", "GET", "/readyz", 503, "waiting: no \"broker\" & <nothing>\n"},
-        {"metrics are shown", "GET", "/metrics", 200,
-         "\nleat_capture_events_total{topic=\"bank.public.t\"} 12\n"},
+        {"metrics are shown", "GET", "/metrics", 200, "\nleat_capture_events_total{topic=\"bank.public.t\"} 12\n"},
         {"a scraper's parameters are left aside", "GET", "/metrics?x=1", 200, "# HELP leat_build_info"},
         {"the status page names the worker", "GET", "/", 200, "<h1>leat capture &lt;core&gt;</h1>"},
         {"the status page has the state", "GET", "/", 200, "<td>waiting</td>"},
@@ -61,8 +60,7 @@ static void each_page_answers(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = {0};
         struct http_response response;
-        ASSERT_OK(ask(client, "127.0.0.1", http_server_port(server), cases[i].method, cases[i].path,
-                      &response, &err),
+        ASSERT_OK(ask(client, "127.0.0.1", http_server_port(server), cases[i].method, cases[i].path, &response, &err),
                   &err);
         CHECK_EQ(cases[i].want, response.status, cases[i].behaviour);
         if (strstr((const char *)response.body.ptr, cases[i].want_text) == NULL)
@@ -119,8 +117,7 @@ static void addresses_are_listened_on(void **state)
         struct http_server *server = started(cases[i].listen_on);
         struct err err = {0};
         struct http_response response;
-        ASSERT_OK(ask(client, cases[i].host, http_server_port(server), "GET", "/healthz", &response, &err),
-                  &err);
+        ASSERT_OK(ask(client, cases[i].host, http_server_port(server), "GET", "/healthz", &response, &err), &err);
         CHECK_EQ(200, response.status, cases[i].behaviour);
         http_server_stop(server);
     }

@@ -43,9 +43,8 @@ static void a_line_is_json_with_the_keys_it_was_given(void **state)
     (void)state;
     log_init(LOG_LEVEL_INFO, "capture core");
     struct capture_stderr capture = capture_stderr_begin();
-    log_warn("some_event", LOG_STR("text", "a \"b\"\n\x01\xff"), LOG_STR("none", NULL),
-             LOG_I64("less", INT64_MIN), LOG_U64("more", INT64_MAX), LOG_F64("part", 0.25),
-             LOG_F64("not", NAN), LOG_BOOL("yes", true));
+    log_warn("some_event", LOG_STR("text", "a \"b\"\n\x01\xff"), LOG_STR("none", NULL), LOG_I64("less", INT64_MIN),
+             LOG_U64("more", INT64_MAX), LOG_F64("part", 0.25), LOG_F64("not", NAN), LOG_BOOL("yes", true));
     capture_stderr_end(&capture, said, SAID_BYTES);
     json_t *line = line_of(said);
     assert_string_equal("warn", json_string_value(json_object_get(line, "level")));
@@ -166,8 +165,7 @@ static void lines_of_threads_do_not_mix(void **state)
     capture_stderr_end(&capture, said, SAID_BYTES);
     size_t n_lines = 0;
     char *rest = NULL;
-    for (char *text = strtok_r(said, "\n", &rest); text != NULL;
-         text = strtok_r(NULL, "\n", &rest), n_lines++)
+    for (char *text = strtok_r(said, "\n", &rest); text != NULL; text = strtok_r(NULL, "\n", &rest), n_lines++)
         json_decref(line_of(text));
     assert_int_equal(600, n_lines);
 }

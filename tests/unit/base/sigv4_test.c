@@ -4,10 +4,10 @@
 
 #define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define UNRESERVED   "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define STS_TOKEN                                                                                                 \
-    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD"  \
-    "8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q" \
-    "6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabI" \
+#define STS_TOKEN                                                                                                      \
+    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD"       \
+    "8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q"      \
+    "6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabI"      \
     "Qwj2ICCR/oLxBA=="
 
 enum { MAX_GIVEN = 4 };
@@ -168,12 +168,9 @@ static void aws_test_suite_signatures_are_ours(void **state)
 static void s3_reference_signatures_are_ours(void **state)
 {
     (void)state;
-    struct aws_credentials credentials = {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-                                          "", 0};
-    const struct sigv4_request where = {.host = "examplebucket.s3.amazonaws.com",
-                                        .region = "us-east-1",
-                                        .service = "s3",
-                                        .now_us = 1369353600000000};
+    struct aws_credentials credentials = {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", 0};
+    const struct sigv4_request where = {
+        .host = "examplebucket.s3.amazonaws.com", .region = "us-east-1", .service = "s3", .now_us = 1369353600000000};
     for (size_t i = 0; i < ARRAY_LEN(s3_examples); i++)
         check_vector(&s3_examples[i], &where, "20130524/us-east-1/s3/aws4_request", &credentials);
 }
@@ -225,12 +222,8 @@ static void what_does_not_fit_is_refused(void **state)
     static char long_region[200];
     memset(long_region, 'r', sizeof(long_region) - 1);
     const struct aws_credentials credentials = {.access_key_id = "A", .secret_access_key = "S"};
-    const struct sigv4_request fits = {.method = "GET",
-                                       .host = "h",
-                                       .path = "/",
-                                       .region = "r",
-                                       .service = "s3",
-                                       .payload_sha256 = EMPTY_SHA256};
+    const struct sigv4_request fits = {
+        .method = "GET", .host = "h", .path = "/", .region = "r", .service = "s3", .payload_sha256 = EMPTY_SHA256};
     struct sigv4_request headers = fits, query = fits, region = fits;
     headers.headers = many;
     headers.n_headers = ARRAY_LEN(many);

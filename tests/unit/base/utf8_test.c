@@ -36,8 +36,7 @@ static void sequences_are_measured(void **state)
         {"a byte that never is", "\xff", 1, 0},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        CHECK_EQ(cases[i].want, utf8_sequence_len((const uint8_t *)cases[i].bytes, cases[i].left),
-                 cases[i].behaviour);
+        CHECK_EQ(cases[i].want, utf8_sequence_len((const uint8_t *)cases[i].bytes, cases[i].left), cases[i].behaviour);
 }
 
 static void text_is_valid_only_as_a_whole(void **state)

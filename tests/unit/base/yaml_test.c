@@ -10,17 +10,14 @@ static const struct {
     {"a list of maps is read", "- a: 1\n  b: 2\n- a: 3\n", NULL},
     {"an empty file is refused", "", "t.yaml:1:1: the file is empty"},
     {"a file of comments is refused", "# nothing\n", "t.yaml:2:1: the file is empty"},
-    {"a duplicate key is refused", "a: 1\nb: 2\na: 3\n",
-     "t.yaml:3:1: the key \"a\" is there already, at line 1"},
+    {"a duplicate key is refused", "a: 1\nb: 2\na: 3\n", "t.yaml:3:1: the key \"a\" is there already, at line 1"},
     {"a duplicate key deep inside is refused", "a: {b: {c: 1, c: 2}}\n",
      "t.yaml:1:15: the key \"c\" is there already, at line 1"},
-    {"an anchor is refused", "a: &x 1\n",
-     "t.yaml:1:4: anchors (&name) are not supported: write the value out"},
+    {"an anchor is refused", "a: &x 1\n", "t.yaml:1:4: anchors (&name) are not supported: write the value out"},
     {"an anchor on a map is refused", "a: &x {b: 1}\n",
      "t.yaml:1:4: anchors (&name) are not supported: write the value out"},
     {"an alias is refused", "a: *x\n", "t.yaml:1:4: aliases (*name) are not supported: write the value out"},
-    {"an alias as a key is refused", "*x : 1\n",
-     "t.yaml:1:1: aliases (*name) are not supported: write the value out"},
+    {"an alias as a key is refused", "*x : 1\n", "t.yaml:1:1: aliases (*name) are not supported: write the value out"},
     {"a tag is refused", "a: !!str 1\n", "t.yaml:1:4: tags (!name) are not supported: remove it"},
     {"a tag on a list is refused", "a: !x [1]\n", "t.yaml:1:4: tags (!name) are not supported: remove it"},
     {"a second document is refused", "a: 1\n---\nb: 2\n",
@@ -31,8 +28,7 @@ static const struct {
      "t.yaml:1:17: lists and maps are nested too deeply"},
     {"a missing colon is refused", "a: 1\nb\nc: 2\n",
      "t.yaml:3:1: could not find expected ':', while scanning a simple key that begins at line 2"},
-    {"a value after a value is refused", "a: b: c\n",
-     "t.yaml:1:5: mapping values are not allowed in this context"},
+    {"a value after a value is refused", "a: b: c\n", "t.yaml:1:5: mapping values are not allowed in this context"},
     {"an open bracket is refused", "a: [1, 2\n",
      "t.yaml:2:1: did not find expected ',' or ']', while parsing a flow sequence that begins at line 1"},
     {"a tab as indentation is refused", "a:\n\tb: 1\n",
@@ -58,8 +54,7 @@ static void refusals_name_the_place(void **state)
 static void the_tree_knows_where_everything_stands(void **state)
 {
     (void)state;
-    static const char text[] =
-        "# comment\nkafka:\n  brokers: \"a\"\n  list:\n    - x\n    - 'null'\nnone: ~\n";
+    static const char text[] = "# comment\nkafka:\n  brokers: \"a\"\n  list:\n    - x\n    - 'null'\nnone: ~\n";
     struct arena *arena = arena_new(1 << 20);
     struct err err;
     const struct yaml_node *root;

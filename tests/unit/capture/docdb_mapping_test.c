@@ -42,8 +42,8 @@ static const struct {
      "{\"_id\":1,\"name\":\"n\",\"details\":{\"lag\":{\"$numberLong\":\"4294967296\"}}}", ERR_DOC_OUT_OF_RANGE,
      "details.lag"},
     {"a decimal with more digits than the scale is refused",
-     "{\"_id\":1,\"name\":\"n\",\"details\":{\"lag\":3},\"price\":{\"$numberDecimal\":\"1.005\"}}", ERR_DOC_OUT_OF_RANGE,
-     "price"},
+     "{\"_id\":1,\"name\":\"n\",\"details\":{\"lag\":3},\"price\":{\"$numberDecimal\":\"1.005\"}}",
+     ERR_DOC_OUT_OF_RANGE, "price"},
     {"a decimal beyond the precision is refused",
      "{\"_id\":1,\"name\":\"n\",\"details\":{\"lag\":3},\"price\":{\"$numberDecimal\":\"1234567\"}}",
      ERR_DOC_OUT_OF_RANGE, "price"},
@@ -89,13 +89,13 @@ static void the_row_is_avro_in_column_order(void **state)
 {
     (void)state;
     static const uint8_t want[] = {
-        2, 'a',                                                              /* _id, not optional */
-        2, 2, 'n',                                                           /* name */
-        2, 6,                                                                /* lag: 3 */
-        2, 22, '[', '1', ',', '{', '"', 'x', '"', ':', '1', '}', ']',        /* asks: 11 bytes of JSON */
-        0,                                                                   /* price */
-        2, 1,                                                                /* at: -1 ms */
-        0, 0,                                                                /* big, rate */
+        2, 'a',                                                        /* _id, not optional */
+        2, 2,   'n',                                                   /* name */
+        2, 6,                                                          /* lag: 3 */
+        2, 22,  '[', '1', ',', '{', '"', 'x', '"', ':', '1', '}', ']', /* asks: 11 bytes of JSON */
+        0,                                                             /* price */
+        2, 1,                                                          /* at: -1 ms */
+        0, 0,                                                          /* big, rate */
     };
     const char *json = "{\"time\":{\"date\":{\"$date\":{\"$numberLong\":\"-1\"}}},\"details\":{\"asks\":[1,{\"x\":1}],"
                        "\"lag\":3},\"name\":\"n\",\"_id\":\"a\"}";

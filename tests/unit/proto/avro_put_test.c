@@ -140,8 +140,8 @@ static const struct {
 };
 // clang-format on
 
-static const char *const refused_variable_decimals[] = {
-    "", "-", "NaN", "Infinity", "1E", "1E+", "E5", "1E5.5", "1e1e1", "1E99999999999", "1 E5", "0x1"};
+static const char *const refused_variable_decimals[] = {"",   "-",     "NaN",   "Infinity",      "1E",   "1E+",
+                                                        "E5", "1E5.5", "1e1e1", "1E99999999999", "1 E5", "0x1"};
 
 static void a_decimal_is_the_shortest_twos_complement(void **state)
 {
@@ -161,8 +161,7 @@ static void a_text_that_is_no_decimal_is_refused_and_nothing_is_put(void **state
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(refused_decimals); i++) {
         SCOPED(buf_done) struct buf out = buf_new(4096);
-        CHECK_EQ(false,
-                 avro_put_decimal(&out, slice_of_str(refused_decimals[i].text), refused_decimals[i].scale),
+        CHECK_EQ(false, avro_put_decimal(&out, slice_of_str(refused_decimals[i].text), refused_decimals[i].scale),
                  refused_decimals[i].behaviour);
         CHECK_EQ(0, out.len, refused_decimals[i].behaviour);
     }

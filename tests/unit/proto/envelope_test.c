@@ -134,9 +134,7 @@ static void check_value(const struct oracle *oracle, const char *path, const str
         CHECK_EQ(true, slice_eq(slice_of("\x0a\0\0\0\0\0\0\0\5", 9), oracle_bytes(oracle, inner)), inner);
         break;
     }
-    case COLUMN_BYTES:
-        CHECK_EQ(true, slice_eq(slice_of("\0\xff", 2), oracle_bytes(oracle, path)), path);
-        break;
+    case COLUMN_BYTES: CHECK_EQ(true, slice_eq(slice_of("\0\xff", 2), oracle_bytes(oracle, path)), path); break;
     case COLUMN_DATE: CHECK_EQ(-719162, oracle_long(oracle, path), path); break;
     case COLUMN_TIME_US: CHECK_EQ(INT64_C(86399999999), oracle_long(oracle, path), path); break;
     case COLUMN_TIMESTAMP_US: CHECK_EQ(INT64_C(-62135596800000000), oracle_long(oracle, path), path); break;
@@ -152,8 +150,7 @@ static void check_value(const struct oracle *oracle, const char *path, const str
     }
 }
 
-static void check_row(const struct oracle *oracle, const char *side, const struct table_shape *shape,
-                      bool with_nulls)
+static void check_row(const struct oracle *oracle, const char *side, const struct table_shape *shape, bool with_nulls)
 {
     for (size_t i = 0; i < shape->n_columns; i++) {
         char path[128];
@@ -165,8 +162,7 @@ static void check_row(const struct oracle *oracle, const char *side, const struc
     }
 }
 
-static void check_common(const struct oracle *oracle, const struct envelope_source *source, char op,
-                         int64_t now_us)
+static void check_common(const struct oracle *oracle, const struct envelope_source *source, char op, int64_t now_us)
 {
     char want_op[] = {op, '\0'};
     check_slice("bank", oracle_bytes(oracle, "source.name"), "name");
@@ -188,8 +184,7 @@ struct fixture {
     struct envelope *envelope;
 };
 
-static void open_fixture(struct fixture *f, const struct table_shape *shape,
-                         const struct envelope_source *source)
+static void open_fixture(struct fixture *f, const struct table_shape *shape, const struct envelope_source *source)
 {
     struct err err;
     f->schema = buf_new(SCHEMA_MAX_BYTES);

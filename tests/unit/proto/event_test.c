@@ -37,8 +37,7 @@ static struct event_plan *plan_of_shape(const struct table_shape *shape, enum co
     return plan_of(buf_cstr(&schema));
 }
 
-static void put_event(struct buf *out, const struct table_shape *shape, enum envelope_op op,
-                      const bool nulls[2])
+static void put_event(struct buf *out, const struct table_shape *shape, enum envelope_op op, const bool nulls[2])
 {
     struct envelope *envelope = envelope_new(&pg_source, 1);
     envelope_begin(envelope, out);
@@ -189,10 +188,10 @@ static void check_column(const struct column *want, const struct column *got)
     CHECK_EQ(want->precision, got->precision, want->name);
     CHECK_EQ(want->scale, got->scale, want->name);
     CHECK_EQ(want->length == INT32_MAX ? 0 : want->length, got->length, want->name);
-    CHECK_STR(want->source_type == NULL ? "" : want->source_type,
-              got->source_type == NULL ? "" : got->source_type, want->name);
-    CHECK_STR(want->enum_labels == NULL ? "" : want->enum_labels,
-              got->enum_labels == NULL ? "" : got->enum_labels, want->name);
+    CHECK_STR(want->source_type == NULL ? "" : want->source_type, got->source_type == NULL ? "" : got->source_type,
+              want->name);
+    CHECK_STR(want->enum_labels == NULL ? "" : want->enum_labels, got->enum_labels == NULL ? "" : got->enum_labels,
+              want->name);
 }
 
 static void the_shape_survives_its_schema(void **state)
@@ -442,8 +441,7 @@ static void a_record_that_does_not_match_is_rejected_and_the_field_is_named(void
         uint8_t *exact = malloc(len + 1); /* so that the sanitizer sees a read past the end */
         assert_non_null(exact);
         memcpy(exact, bytes, len);
-        CHECK_EQ(payloads[i].want, event_decode(plan, slice_of(exact, len), &event, &err),
-                 payloads[i].behaviour);
+        CHECK_EQ(payloads[i].want, event_decode(plan, slice_of(exact, len), &event, &err), payloads[i].behaviour);
         if (strstr(err.msg, payloads[i].says) == NULL)
             fail_msg("%s: \"%s\" does not say %s", payloads[i].behaviour, err.msg, payloads[i].says);
         if (payloads[i].want != RC_OK)
@@ -495,11 +493,10 @@ static void no_changed_byte_breaks_the_decoder(void **state)
 
 /* --- schemas --- */
 
-#define ENVELOPE(before, after, op)                                                                          \
-    "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"before\",\"type\":" before                  \
+#define ENVELOPE(before, after, op)                                                                                    \
+    "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"before\",\"type\":" before                            \
     "},{\"name\":\"after\",\"type\":" after "},{\"name\":\"op\",\"type\":" op "}]}"
-#define ROW(type)                                                                                            \
-    "[\"null\",{\"type\":\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"col\",\"type\":" type "}]}]"
+#define ROW(type)          "[\"null\",{\"type\":\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"col\",\"type\":" type "}]}]"
 #define ROW_ENVELOPE(type) ENVELOPE(ROW(type), "[\"null\",\"V\"]", "\"string\"")
 
 // clang-format off
@@ -541,8 +538,7 @@ static void a_schema_that_is_no_envelope_is_refused_with_the_place(void **state)
                  bad_schemas[i].behaviour);
         CHECK_EQ(ERR_SCHEMA_UNSUPPORTED, err.code, bad_schemas[i].behaviour);
         if (strstr(err.msg, bad_schemas[i].says) == NULL)
-            fail_msg("%s: \"%s\" does not say \"%s\"", bad_schemas[i].behaviour, err.msg,
-                     bad_schemas[i].says);
+            fail_msg("%s: \"%s\" does not say \"%s\"", bad_schemas[i].behaviour, err.msg, bad_schemas[i].says);
     }
 }
 
@@ -589,12 +585,11 @@ static void foreign_types_find_their_columns(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(foreign_types); i++) {
         SCOPED(buf_done) struct buf schema = buf_new(SCHEMA_MAX_BYTES);
-        buf_printf(
-            &schema, "%s%s%s",
-            "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"before\",\"type\":[\"null\",{\"type\":"
-            "\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"col\",\"type\":",
-            foreign_types[i].type,
-            "}]}]},{\"name\":\"after\",\"type\":[\"null\",\"V\"]},{\"name\":\"op\",\"type\":\"string\"}]}");
+        buf_printf(&schema, "%s%s%s",
+                   "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"before\",\"type\":[\"null\",{\"type\":"
+                   "\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"col\",\"type\":",
+                   foreign_types[i].type,
+                   "}]}]},{\"name\":\"after\",\"type\":[\"null\",\"V\"]},{\"name\":\"op\",\"type\":\"string\"}]}");
         struct event_plan *plan = plan_of(buf_cstr(&schema));
         CHECK_EQ(foreign_types[i].want, event_plan_shape(plan)->columns[0].type, foreign_types[i].behaviour);
         event_plan_free(plan);
@@ -604,9 +599,9 @@ static void foreign_types_find_their_columns(void **state)
 static void debeziums_document_as_text_is_one_column(void **state)
 {
     (void)state;
-    static const char schema[] = ENVELOPE(
-        "[\"null\",{\"type\":\"string\",\"connect.name\":\"io.debezium.data.Json\"}]",
-        "[\"null\",{\"type\":\"string\",\"connect.name\":\"io.debezium.data.Json\"}]", "\"string\"");
+    static const char schema[] = ENVELOPE("[\"null\",{\"type\":\"string\",\"connect.name\":\"io.debezium.data.Json\"}]",
+                                          "[\"null\",{\"type\":\"string\",\"connect.name\":\"io.debezium.data.Json\"}]",
+                                          "\"string\"");
     struct event_plan *plan = plan_of(schema);
     SCOPED(buf_done) struct buf out = buf_new(RECORD_MAX_BYTES);
     struct avro_value before[1], after[1];
@@ -714,8 +709,7 @@ static void framing_is_confluents(void **state)
         uint32_t id = 0;
         struct slice payload;
         struct err err;
-        CHECK_EQ(frames[i].want, avro_unframe(slice_of(bytes, len), &id, &payload, &err),
-                 frames[i].behaviour);
+        CHECK_EQ(frames[i].want, avro_unframe(slice_of(bytes, len), &id, &payload, &err), frames[i].behaviour);
         if (frames[i].want == RC_OK) {
             CHECK_EQ(UINT32_MAX, id, frames[i].behaviour);
             CHECK_EQ(len - 5, payload.len, frames[i].behaviour);
@@ -758,12 +752,9 @@ static void the_corpus_holds_real_encodings(void **state)
         enum envelope_op op;
         bool nulls;
     } events[] = {
-        {"bank_create", &bank_shape, 0, OP_CREATE, false},
-        {"bank_update", &bank_shape, 0, OP_UPDATE, true},
-        {"bank_delete", &bank_shape, 0, OP_DELETE, false},
-        {"bank_truncate", &bank_shape, 0, OP_TRUNCATE, false},
-        {"types_update", &all_shape, 1, OP_UPDATE, false},
-        {"types_nulls", &all_shape, 1, OP_READ, true},
+        {"bank_create", &bank_shape, 0, OP_CREATE, false}, {"bank_update", &bank_shape, 0, OP_UPDATE, true},
+        {"bank_delete", &bank_shape, 0, OP_DELETE, false}, {"bank_truncate", &bank_shape, 0, OP_TRUNCATE, false},
+        {"types_update", &all_shape, 1, OP_UPDATE, false}, {"types_nulls", &all_shape, 1, OP_READ, true},
     };
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
         SCOPED(buf_done) struct buf record = buf_new(RECORD_MAX_BYTES);

@@ -142,8 +142,7 @@ static void a_malformed_record_is_refused_and_the_message_says_why(void **state)
         char text[512];
         struct ledger_record got;
         struct err err = {0};
-        enum rc rc = ledger_decode(slice_of_str(replaced(refusals[i].from, refusals[i].to, text)), arena,
-                                   &got, &err);
+        enum rc rc = ledger_decode(slice_of_str(replaced(refusals[i].from, refusals[i].to, text)), arena, &got, &err);
         CHECK_EQ(RC_FATAL, rc, refusals[i].behaviour);
         CHECK_EQ(ERR_LEDGER_MALFORMED, err.code, refusals[i].behaviour);
         if (strstr(err.msg, refusals[i].says) == NULL)

@@ -53,8 +53,8 @@ static void *serve(void *script_)
         char text[4096];
         read_request(connection, script->requests[i], sizeof(script->requests[i]));
         int len = snprintf(text, sizeof(text),
-                           "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                           answer->status, strlen(answer->body), answer->body);
+                           "HTTP/1.1 %d Scripted\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", answer->status,
+                           strlen(answer->body), answer->body);
         if (write(connection, text, (size_t)len) == len)
             script->n_served++;
         close(connection);
@@ -107,17 +107,14 @@ static void a_schema_is_registered_once(void **state)
         ASSERT_OK(registry_register(registry, "bank.public.a/b \xc3\xa9-value", schema, &id, &err), &err);
         CHECK_EQ(7, id, "the registry's id, then the kept one");
     }
-    ASSERT_OK(
-        registry_register(registry, "bank.public.a/b \xc3\xa9-value", slice_of_str("\"int\""), &id, &err),
-        &err);
+    ASSERT_OK(registry_register(registry, "bank.public.a/b \xc3\xa9-value", slice_of_str("\"int\""), &id, &err), &err);
     CHECK_EQ(8, id, "another schema is another id");
     ASSERT_OK(registry_register(registry, "other-value", schema, &id, &err), &err);
     CHECK_EQ(7, id, "another subject is asked for by itself");
     registry_free(registry);
     script_end(&script);
     const char *request = script.requests[0];
-    static const char line[] =
-        "POST /apis/ccompat/v7/subjects/bank.public.a%2Fb%20%C3%A9-value/versions HTTP/1.1\r\n";
+    static const char line[] = "POST /apis/ccompat/v7/subjects/bank.public.a%2Fb%20%C3%A9-value/versions HTTP/1.1\r\n";
     assert_memory_equal(line, request, sizeof(line) - 1);
     assert_non_null(strstr(request, "Content-Type: application/vnd.schemaregistry.v1+json\r\n"));
     CHECK_STR("{\"schema\":\"{\\\"type\\\":\\\"string\\\",\\\"doc\\\":\\\"a\\\\nb\\\"}\"}",
@@ -210,8 +207,7 @@ static void every_answer_has_its_class(void **state)
         CHECK_EQ(answers_table[i].want, rc, answers_table[i].behaviour);
         CHECK_EQ(answers_table[i].code, err.code, answers_table[i].behaviour);
         if (strstr(err.msg, answers_table[i].says) == NULL)
-            fail_msg("%s: \"%s\" does not say \"%s\"", answers_table[i].behaviour, err.msg,
-                     answers_table[i].says);
+            fail_msg("%s: \"%s\" does not say \"%s\"", answers_table[i].behaviour, err.msg, answers_table[i].says);
     }
 }
 

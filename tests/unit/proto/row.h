@@ -15,9 +15,7 @@ static inline void row_put_value(struct buf *out, enum column_type type)
     case COLUMN_FLOAT: avro_put_float(out, 1.25f); break;
     case COLUMN_DOUBLE: avro_put_double(out, -2.5e300); break;
     case COLUMN_DECIMAL: avro_put_decimal(out, slice_of_str("-12345678.90"), 2); break;
-    case COLUMN_VARIABLE_DECIMAL:
-        avro_put_variable_decimal(out, slice_of_str("18446744073709551616.5"));
-        break;
+    case COLUMN_VARIABLE_DECIMAL: avro_put_variable_decimal(out, slice_of_str("18446744073709551616.5")); break;
     case COLUMN_BYTES: avro_put_bytes(out, slice_of("\0\xff", 2)); break;
     case COLUMN_DATE: avro_put_long(out, -719162); break;
     case COLUMN_TIME_US: avro_put_long(out, INT64_C(86399999999)); break;
