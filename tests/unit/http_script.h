@@ -53,8 +53,7 @@ struct http_script {
 };
 
 /* Waits for bytes; false when the other side has closed or the test ends. */
-static inline bool http_script_read(struct http_script *script, int fd, void *into, size_t size,
-                                    size_t *ret_n)
+static inline bool http_script_read(struct http_script *script, int fd, void *into, size_t size, size_t *ret_n)
 {
     struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = script->stop_pipe[0], .events = POLLIN}};
     if (poll(fds, 2, -1) <= 0 || fds[1].revents != 0)
@@ -118,8 +117,7 @@ static inline void http_script_answer(int fd, const struct http_script_reply *re
 {
     char head[4096];
     size_t body_len = reply->body == NULL ? 0 : strlen(reply->body);
-    size_t promised = is_head ? reply->content_length
-                              : body_len + (reply->fault == HTTP_SCRIPT_CUT_BODY ? 100 : 0);
+    size_t promised = is_head ? reply->content_length : body_len + (reply->fault == HTTP_SCRIPT_CUT_BODY ? 100 : 0);
     int head_len = snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\n%sContent-Length: %zu\r\n%s\r\n",
                             reply->status, reply->headers == NULL ? "" : reply->headers, promised,
                             reply->keep_open ? "" : "Connection: close\r\n");
@@ -177,8 +175,7 @@ static inline struct http_script *http_script_start(const struct http_script_rep
     script->n_replies = n_replies;
     script->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (script->listen_fd < 0 || bind(script->listen_fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(script->listen_fd, 16) != 0 ||
-        getsockname(script->listen_fd, (struct sockaddr *)&address, &len) != 0 ||
+        listen(script->listen_fd, 16) != 0 || getsockname(script->listen_fd, (struct sockaddr *)&address, &len) != 0 ||
         pipe(script->stop_pipe) != 0 || pthread_create(&script->thread, NULL, http_script_run, script) != 0)
         abort();
     script->port = ntohs(address.sin_port);
@@ -208,8 +205,7 @@ static inline void http_script_free(struct http_script *script)
 }
 
 /* The address of a path on the server, in a buffer of the caller. */
-static inline const char *http_script_url(const struct http_script *script, const char *path, char *out,
-                                          size_t size)
+static inline const char *http_script_url(const struct http_script *script, const char *path, char *out, size_t size)
 {
     snprintf(out, size, "http://127.0.0.1:%u%s", script->port, path);
     return out;
