@@ -176,6 +176,7 @@ static enum rc apply(struct applier *applier, struct sink_batch *batch, struct e
     struct attempt attempt = {.applier = applier, .batch = batch};
     int64_t start_us = clock_mono_us();
     sink_batch_load(batch, applier->progress, &attempt.load);
+    attempt.load.rejects = applier->context.rejects;
     batch_id(&attempt.load, attempt.id);
     enum rc rc = try_until_done(&attempt, err);
     if (rc == RC_OK) {

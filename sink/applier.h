@@ -13,6 +13,7 @@ struct applier_context {
     const char *writer; /* stands in the staging keys */
     struct s3 *s3;      /* the applying thread's from here on */
     struct warehouse *warehouse;
+    struct rejects *rejects; /* like s3: not the reading thread's */
 };
 
 /* progress: as claimed, one a source; copied. */

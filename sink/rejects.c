@@ -171,14 +171,32 @@ void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t 
     }
 }
 
-enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, struct err *err)
+void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us,
+                         struct buf *ret_key, struct buf *ret_value)
 {
-    TRY(client_open(rejects, err));
-    rejected_encode(rejected, rejects->max_bytes, clock_wall_us(), &rejects->key, &rejects->value);
-    if (rejects->key.failed || rejects->value.failed)
-        return err_set(err, ERR_KAFKA_TOO_LARGE,
-                       "a reject of topic %s, offset %lld, is larger than the reject topic takes",
-                       rejected->topic, (long long)rejected->record->offset);
+    struct reject reject = {.stage = "sink",
+                            .source = rejected->source,
+                            .topic = rejected->topic,
+                            .message = rejected->why->msg,
+                            .code = rejected->why->code,
+                            .key = rejected->key,
+                            .pos = rejected->pos,
+                            .offset = -1,
+                            .record = rejected->record};
+    buf_clear(ret_key);
+    reject_encode_key(&reject, ret_key);
+    buf_clear(ret_value);
+    reject_encode(&reject, now_us, ret_value);
+    if (rejected->record.len > 0 && !ret_value->failed && ret_value->len <= max_bytes)
+        return;
+    buf_clear(ret_value);
+    reject.record = rejected->brief;
+    reject_encode(&reject, now_us, ret_value);
+}
+
+/* What stands in key and value. */
+static enum rc produce(struct rejects *rejects, struct err *err)
+{
     rd_kafka_resp_err_t code = rd_kafka_producev(rejects->client, RD_KAFKA_V_TOPIC(rejects->topic),
                                                  RD_KAFKA_V_KEY(rejects->key.ptr, rejects->key.len),
                                                  RD_KAFKA_V_VALUE(rejects->value.ptr, rejects->value.len),
@@ -190,8 +208,32 @@ enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, st
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return err_kafka(err, code, "could not write to topic %s", rejects->topic);
+    return RC_OK;
+}
+
+enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, struct err *err)
+{
+    TRY(client_open(rejects, err));
+    rejected_encode(rejected, rejects->max_bytes, clock_wall_us(), &rejects->key, &rejects->value);
+    if (rejects->key.failed || rejects->value.failed)
+        return err_set(err, ERR_KAFKA_TOO_LARGE,
+                       "a reject of topic %s, offset %lld, is larger than the reject topic takes",
+                       rejected->topic, (long long)rejected->record->offset);
+    TRY(produce(rejects, err));
     metric_add(METRIC_sink_rejects_total, 1, rejected->table, err_name(rejected->why->code));
     return RC_OK;
+}
+
+enum rc rejects_put_row(struct rejects *rejects, const struct rejected_row *rejected, struct err *err)
+{
+    TRY(client_open(rejects, err));
+    rejected_row_encode(rejected, rejects->max_bytes, clock_wall_us(), &rejects->key, &rejects->value);
+    if (rejects->key.failed || rejects->value.failed)
+        return err_set(err, ERR_KAFKA_TOO_LARGE,
+                       "a reject of topic %s, position %" PRIu64 "/%" PRIu64
+                       ", is larger than the reject topic takes",
+                       rejected->topic, rejected->pos.major, rejected->pos.minor);
+    return produce(rejects, err);
 }
 
 enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct err *err)

@@ -1,5 +1,9 @@
 /* The way into the reject topic: what cannot be loaded is kept there, whole, before the batch goes on without
- * it. docs/rejects.md. One thread. */
+ * it. docs/rejects.md.
+ *
+ * Each `struct rejects` is one thread's, with a producer of its own (deliveries are told to the thread that
+ * flushes); nothing is shared between two of them. The reading and the applying thread of a sink have one
+ * each. */
 #ifndef LEAT_SINK_REJECTS_H
 #define LEAT_SINK_REJECTS_H
 
@@ -25,8 +29,22 @@ struct rejected {
     const struct err *why;
 };
 
-/* Hands one record over to Kafka. */
+/* Hands one record over to Kafka, and counts it. */
 MUST_CHECK enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, struct err *err);
+
+/* A row whose event is not at hand any more. */
+struct rejected_row {
+    const char *source, *topic;
+    struct position pos;
+    struct slice key;    /* text */
+    struct slice record; /* a JSON object; len 0: larger than anything that Kafka takes */
+    struct slice brief;  /* the same with fewer members, for a record that Kafka would not take */
+    const struct err *why;
+};
+
+/* The same for a row. Not counted: it may be put again before its batch is in the warehouse. */
+MUST_CHECK enum rc rejects_put_row(struct rejects *rejects, const struct rejected_row *rejected,
+                                   struct err *err);
 /* Waits until Kafka has all of them. RC_RETRY: not within timeout_ms, call again. */
 MUST_CHECK enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct err *err);
 
@@ -34,5 +52,7 @@ MUST_CHECK enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct
  * only in their own topic. */
 void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
                      struct buf *ret_value);
+void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us,
+                         struct buf *ret_key, struct buf *ret_value);
 
 #endif

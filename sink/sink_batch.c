@@ -276,6 +276,9 @@ void sink_batch_load(const struct sink_batch *batch, const struct progress *prog
         load.tables[load.n_tables++] = (struct load_table){
             .target = table->table->target,
             .batch = table->batch,
+            .source = batch->sources[table->source].name,
+            .topic = table->table->topic,
+            .applied = progress[table->source].high,
             .replay = position_compare(stats.min_pos, progress[table->source].high) <= 0,
         };
     }

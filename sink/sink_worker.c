@@ -57,7 +57,7 @@ struct sink_worker {
     struct warehouse *warehouse;
     struct plans *plans;
     struct tables *tables;
-    struct rejects *rejects;
+    struct rejects *rejects, *applier_rejects; /* of the reading and of the applying thread */
     struct applier *applier;
     struct source *sources;
     size_t n_sources;
@@ -103,6 +103,7 @@ static enum rc worker_new(const struct config *config, const struct config_sink 
     worker->plans = plans_new(&config->registry, worker->registry);
     worker->tables = tables_new(sink->redshift.schema);
     worker->rejects = rejects_new(config, sink->name);
+    worker->applier_rejects = rejects_new(config, sink->name);
     worker->batch = sink_batch_new(sink, worker->tables, worker->plans, worker->rejects);
     for (size_t i = 0; i < worker->n_sources; i++) {
         struct source *source = &worker->sources[i];
@@ -127,6 +128,7 @@ static void worker_done(struct sink_worker *worker)
     for (size_t i = 0; worker->sources != NULL && i < worker->n_sources; i++)
         ledger_reader_free(worker->sources[i].reader);
     rejects_free(worker->rejects);
+    rejects_free(worker->applier_rejects);
     tables_free(worker->tables);
     plans_free(worker->plans);
     warehouse_free(worker->warehouse);
@@ -414,7 +416,8 @@ static void tell_lag(struct sink_worker *worker)
         int64_t shown_us = MAX(applier_shown_us(worker->applier, i), source->idle_shown_us);
         int64_t end = consumer_end_seen(worker->consumer, source->ledger_topic, 0);
         if (source->open && source->at_cut && worker->batch->events == 0 && applier_is_idle(worker->applier))
-            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_next(source->reader), source->name, NULL);
+            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_next(source->reader), source->name,
+                       NULL);
         if (shown_us > 0)
             metric_set(METRIC_sink_lag_seconds, (double)(now_us - shown_us) / US_PER_S, source->name, NULL);
         if (end >= 0)
@@ -520,7 +523,8 @@ static enum rc start(struct sink_worker *worker, struct err *err)
         log_info("source_opened", LOG_STR("source", worker->sources[i].name),
                  LOG_I64("ledger_next", worker->progress[i].ledger_next));
     }
-    const struct applier_context context = {worker->sink, worker->writer, worker->s3, worker->warehouse};
+    const struct applier_context context = {worker->sink, worker->writer, worker->s3, worker->warehouse,
+                                            worker->applier_rejects};
     TRY(applier_start(&context, worker->progress, &worker->applier, err));
     worker->handed_over_ms = clock_mono_ms();
     return RC_OK;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "sink/redshift/missing.h"
 #include "sink/redshift/sql.h"
 
 /* Redshift's own limit of a statement. */
@@ -23,7 +24,8 @@ struct table_run {
     const struct load_table *table;
     const struct target *target;
     struct table_batch_stats stats;
-    uint64_t staged;
+    uint64_t staged;  /* of them `missing` as deletes */
+    uint64_t missing; /* partial rows whose row is not in the warehouse */
     struct buf sql;
 };
 
@@ -93,35 +95,64 @@ static enum rc drop_stale(struct table_run *self, struct err *err)
     return RC_OK;
 }
 
-static enum rc complete(struct table_run *self, struct err *err)
+/* Partial rows whose row is not in the warehouse go to the rejects, and what may stand under their keys goes.
+ * In a replay only those that were never applied: the others had their row when they were. */
+static enum rc reject_missing(struct table_run *self, struct err *err)
 {
-    uint64_t completed = 0, dropped = 0;
-    sql_complete(&self->sql, self->target, self->table->batch, self->table->replay);
-    TRY(run(self, "complete rows from", &completed, err));
-    if (!self->table->replay && completed != self->stats.partial)
-        return err_set(
-            err, ERR_REDSHIFT_COUNT,
-            "\"%s\": %llu changed rows leave columns as they are in redshift, but only %llu of them are there",
-            self->target->table, (unsigned long long)self->stats.partial, (unsigned long long)completed);
-    if (!self->table->replay)
-        return RC_OK;
+    const struct position *above = self->table->replay ? &self->table->applied : NULL;
+    uint64_t deletes = 0;
+    sql_read_incomplete(&self->sql, self->target, above);
+    enum rc rc = missing_reject(self->apply->session, &self->sql, self->table, self->apply->rejects,
+                                &self->missing, err);
+    buf_clear(&self->sql);
+    if (rc != RC_OK || self->missing == 0)
+        return rc;
+    sql_delete_incomplete(&self->sql, self->target, above);
+    TRY(run(self, "leave out rows of", &deletes, err));
+    if (deletes != self->missing)
+        return err_set(err, ERR_REDSHIFT_COUNT, "\"%s\": %llu rows were rejected, but %llu left out",
+                       self->target->table, (unsigned long long)self->missing, (unsigned long long)deletes);
+    return RC_OK;
+}
+
+static enum rc complete_replay(struct table_run *self, struct err *err)
+{
+    uint64_t dropped = 0;
+    TRY(reject_missing(self, err));
     sql_drop_incomplete(&self->sql, self->target);
     TRY(run(self, "drop replayed rows of", &dropped, err));
     self->staged -= MIN(dropped, self->staged);
     return RC_OK;
 }
 
+static enum rc complete(struct table_run *self, struct err *err)
+{
+    uint64_t completed = 0;
+    sql_complete(&self->sql, self->target, self->table->batch, self->table->replay);
+    TRY(run(self, "complete rows from", &completed, err));
+    if (self->table->replay)
+        return complete_replay(self, err);
+    if (completed < self->stats.partial)
+        TRY(reject_missing(self, err));
+    if (completed + self->missing != self->stats.partial)
+        return err_set(
+            err, ERR_REDSHIFT_COUNT,
+            "\"%s\": %llu changed rows leave columns as they are in redshift: %llu are there, %llu are not",
+            self->target->table, (unsigned long long)self->stats.partial, (unsigned long long)completed,
+            (unsigned long long)self->missing);
+    return RC_OK;
+}
+
 static enum rc delete_rows(struct table_run *self, uint64_t *ret_deleted, struct err *err)
 {
-    uint64_t dropped = 0;
+    uint64_t dropped = 0, expected = self->stats.deletes + self->missing;
     sql_delete(&self->sql, self->target);
     TRY(run(self, "delete from", ret_deleted, err));
     sql_drop_deletes(&self->sql, self->target);
     TRY(run(self, "delete from the staging table of", &dropped, err));
-    if (!self->table->replay && dropped != self->stats.deletes)
+    if (!self->table->replay && dropped != expected)
         return err_set(err, ERR_REDSHIFT_COUNT, "\"%s\": %llu deletes were staged, redshift had %llu",
-                       self->target->table, (unsigned long long)self->stats.deletes,
-                       (unsigned long long)dropped);
+                       self->target->table, (unsigned long long)expected, (unsigned long long)dropped);
     self->staged -= MIN(dropped, self->staged);
     return RC_OK;
 }
@@ -146,7 +177,7 @@ static enum rc apply_run(struct table_run *self, struct applied *ret_applied, st
     }
     if (self->stats.truncated)
         TRY(empty_target(self, &applied.deleted, err));
-    if (self->staged > 0 && self->stats.deletes > 0)
+    if (self->staged > 0 && self->stats.deletes + self->missing > 0)
         TRY(delete_rows(self, &deleted, err));
     if (self->staged > 0) {
         sql_merge(&self->sql, self->target);
@@ -154,6 +185,7 @@ static enum rc apply_run(struct table_run *self, struct applied *ret_applied, st
     }
     applied.deleted += deleted;
     applied.merged = self->staged;
+    applied.missing = self->missing;
     *ret_applied = applied;
     return RC_OK;
 }

@@ -9,11 +9,13 @@ struct apply {
     struct session *session;
     const struct config_sink *config;
     struct s3 *s3;                        /* may be NULL when there is a role */
+    struct rejects *rejects;
     const struct load_table *load_failed; /* its COPY failed on data: the reason can be read after ROLLBACK */
 };
 
 struct applied {
     uint64_t merged, deleted;
+    uint64_t missing; /* partial rows whose row is not there: put to the rejects, not flushed */
 };
 
 MUST_CHECK enum rc apply_table(struct apply *apply, const struct load_table *table,

@@ -90,12 +90,18 @@ void session_abandon(struct session *session)
         session_disconnect(session);
 }
 
-enum rc session_run(struct session *session, struct buf *sql, const char *what, const char *table,
-                    uint64_t *ret_rows, struct err *err)
+static enum rc check_length(const struct buf *sql, const char *what, const char *table, struct err *err)
 {
     if (sql->failed)
         return err_set(err, ERR_REDSHIFT_SCHEMA,
                        "could not %s \"%s\": the statement is longer than redshift takes", what, table);
+    return RC_OK;
+}
+
+enum rc session_run(struct session *session, struct buf *sql, const char *what, const char *table,
+                    uint64_t *ret_rows, struct err *err)
+{
+    TRY(check_length(sql, what, table, err));
     SCOPED(PQclear) PGresult *res = PQexec(session->conn, buf_cstr(sql));
     ExecStatusType status = PQresultStatus(res);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
@@ -103,6 +109,23 @@ enum rc session_run(struct session *session, struct buf *sql, const char *what, 
     if (ret_rows != NULL)
         *ret_rows = strtoull(PQcmdTuples(res), NULL, 10);
     return RC_OK;
+}
+
+enum rc session_each(struct session *session, struct buf *sql, const char *what, const char *table,
+                     session_row *each, void *context, struct err *err)
+{
+    TRY(check_length(sql, what, table, err));
+    if (PQsendQuery(session->conn, buf_cstr(sql)) != 1 || PQsetSingleRowMode(session->conn) != 1)
+        return err_pg(err, PG_ROLE_WAREHOUSE, session->conn, NULL, "could not %s \"%s\"", what, table);
+    for (;;) {
+        SCOPED(PQclear) PGresult *res = PQgetResult(session->conn);
+        if (res == NULL)
+            return RC_OK;
+        if (PQresultStatus(res) == PGRES_SINGLE_TUPLE)
+            TRY(each(context, res, err));
+        else if (PQresultStatus(res) != PGRES_TUPLES_OK) /* of no rows: the end */
+            return err_pg(err, PG_ROLE_WAREHOUSE, session->conn, res, "could not %s \"%s\"", what, table);
+    }
 }
 
 enum rc session_query(struct session *session, const char *sql, int n_params, const char *const *params,

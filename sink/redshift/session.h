@@ -28,9 +28,13 @@ void session_abandon(struct session *session);
  */
 MUST_CHECK enum rc session_run(struct session *session, struct buf *sql, const char *what, const char *table,
                                uint64_t *ret_rows, struct err *err);
+/* A query whose answer may be large: each row by itself as it comes, a result with one row. A bad rc from `each` ends
+ * it and is passed up; the transaction then must be abandoned. */
+typedef enum rc session_row(void *context, const PGresult *row, struct err *err);
+MUST_CHECK enum rc session_each(struct session *session, struct buf *sql, const char *what, const char *table,
+                                session_row *each, void *context, struct err *err);
 /* A statement with text parameters; ret_res is the caller's to clear. */
-MUST_CHECK enum rc session_query(struct session *session, const char *sql, int n_params,
-                                 const char *const *params, const char *what, PGresult **ret_res,
-                                 struct err *err);
+MUST_CHECK enum rc session_query(struct session *session, const char *sql, int n_params, const char *const *params,
+                                 const char *what, PGresult **ret_res, struct err *err);
 
 #endif

@@ -299,20 +299,53 @@ void sql_complete(struct buf *out, const struct target *target, const struct tab
     put_stage_column(out, target, TARGET_POS_COLUMN);
 }
 
+static void put_pos_literal(struct buf *out, const struct position *pos)
+{
+    buf_printf(out, "'%016llx.%016llx'", (unsigned long long)pos->major, (unsigned long long)pos->minor);
+}
+
+static void put_is_incomplete(struct buf *out, const struct position *above)
+{
+    buf_put_str(out, " WHERE \"_leat_keep\" <> ''");
+    if (above == NULL)
+        return;
+    buf_printf(out, " AND \"%s\" > ", TARGET_POS_COLUMN);
+    put_pos_literal(out, above);
+}
+
+void sql_read_incomplete(struct buf *out, const struct target *target, const struct position *above)
+{
+    buf_put_str(out, "SELECT ");
+    put_column_names(out, target);
+    buf_put_str(out, ", \"_leat_keep\" FROM ");
+    put_stage(out, target);
+    put_is_incomplete(out, above);
+    buf_printf(out, " ORDER BY \"%s\"", TARGET_POS_COLUMN);
+}
+
+void sql_delete_incomplete(struct buf *out, const struct target *target, const struct position *above)
+{
+    buf_put_str(out, "UPDATE ");
+    put_stage(out, target);
+    buf_put_str(out, " SET \"_leat_op\" = 'd', \"_leat_keep\" = ''");
+    put_is_incomplete(out, above);
+}
+
 void sql_drop_incomplete(struct buf *out, const struct target *target)
 {
     buf_put_str(out, "DELETE FROM ");
     put_stage(out, target);
-    buf_put_str(out, " WHERE \"_leat_keep\" <> ''");
+    put_is_incomplete(out, NULL);
 }
 
 void sql_empty_target(struct buf *out, const struct target *target, const struct position *before)
 {
     buf_put_str(out, "DELETE FROM ");
     put_target(out, target);
-    if (before != NULL)
-        buf_printf(out, " WHERE \"%s\" IS NULL OR \"%s\" <= '%016llx.%016llx'", TARGET_POS_COLUMN,
-                   TARGET_POS_COLUMN, (unsigned long long)before->major, (unsigned long long)before->minor);
+    if (before == NULL)
+        return;
+    buf_printf(out, " WHERE \"%s\" IS NULL OR \"%s\" <= ", TARGET_POS_COLUMN, TARGET_POS_COLUMN);
+    put_pos_literal(out, before);
 }
 
 void sql_delete(struct buf *out, const struct target *target)

@@ -40,6 +40,11 @@ void sql_drop_stale(struct buf *out, const struct target *target);
 /* Partial rows take the columns that did not travel from the row that stands under _leat_from_<n>. kept:
  * columns that occur at all. replay: only from rows that are older. */
 void sql_complete(struct buf *out, const struct target *target, const struct table_batch *batch, bool replay);
+/* After sql_complete: partial rows whose row is not in the target. All columns in target order, then _leat_pos and
+ * _leat_keep. above NULL: all of them; else only those that are newer than it. */
+void sql_read_incomplete(struct buf *out, const struct target *target, const struct position *above);
+/* The same rows become deletes of their keys: what may stand there was there before another row took the key. */
+void sql_delete_incomplete(struct buf *out, const struct target *target, const struct position *above);
 /* Replay: partial rows whose row is gone: what made it go comes later in the replay. */
 void sql_drop_incomplete(struct buf *out, const struct target *target);
 /* before NULL: all rows; else only rows that are not newer than it. */

@@ -15,7 +15,7 @@ static const char SQL_SCHEMA_RIGHTS[] =
     "SELECT has_schema_privilege($1, 'USAGE'), has_schema_privilege($1, 'CREATE')";
 static const char SQL_DATABASE_RIGHTS[] =
     "SELECT has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMP')";
-enum { STATEMENT_BYTES = 4096, NUMBER_CHARS = 24 };
+enum { STATEMENT_BYTES = 4096, NUMBER_CHARS = 24, REJECTS_FLUSH_MS = 5000 };
 
 struct warehouse {
     const struct config_sink *config;
@@ -322,6 +322,7 @@ static enum rc run_transaction(struct batch_run *run, bool *ret_was_in, struct e
     TRY(apply_tables(run, err));
     for (size_t i = 0; i < run->load->n_sources; i++)
         TRY(advance(warehouse, &run->load->sources[i], rows, err));
+    TRY(rejects_flush(run->load->rejects, REJECTS_FLUSH_MS, err));
     return session_commit(&warehouse->session, err);
 }
 
@@ -331,6 +332,9 @@ static void count_applied(const struct batch_run *run)
         const char *table = run->tables[i]->target->table;
         metric_add(METRIC_sink_rows_merged_total, (double)run->applied[i].merged, table, NULL);
         metric_add(METRIC_sink_rows_deleted_total, (double)run->applied[i].deleted, table, NULL);
+        if (run->applied[i].missing > 0)
+            metric_add(METRIC_sink_rejects_total, (double)run->applied[i].missing, table,
+                       err_name(ERR_ROW_MISSING));
     }
 }
 
@@ -361,9 +365,14 @@ enum rc warehouse_apply(struct warehouse *warehouse, struct s3 *s3, const struct
     struct batch_run run = {
         .warehouse = warehouse,
         .load = load,
-        .apply = {.session = &warehouse->session, .config = warehouse->config, .s3 = s3},
+        .apply = {.session = &warehouse->session,
+                  .config = warehouse->config,
+                  .s3 = s3,
+                  .rejects = load->rejects},
     };
     bool was_in = false;
+    /* Of an earlier attempt: while Kafka does not take them, the warehouse need not be asked again. */
+    TRY(rejects_flush(load->rejects, REJECTS_FLUSH_MS, err));
     batch_run_init(&run);
     int64_t start_us = clock_mono_us();
     enum rc rc = run_transaction(&run, &was_in, err);

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "proto/position.h"
 #include "sink/redshift/target.h"
+#include "sink/rejects.h"
 #include "sink/s3/put.h"
 #include "sink/table_batch.h"
 
@@ -51,8 +52,10 @@ struct load_source {
 struct load_table {
     struct target *target;
     struct table_batch *batch;
+    const char *source, *topic;       /* where its rows come from; for rejects */
     char manifest_key[1024];          /* "" : nothing staged */
-    bool replay;                      /* holds positions at or below the progress's high: older rows must not win */
+    bool replay;                      /* holds positions at or below `applied`: older rows must not win */
+    struct position applied;          /* the progress's high: nothing above it was ever applied */
 };
 
 struct load {
@@ -60,10 +63,12 @@ struct load {
     size_t n_sources;
     struct load_table *tables;
     size_t n_tables;
+    struct rejects *rejects;          /* the calling thread's: for rows that cannot be completed */
 };
 
 /* BEGIN; LOCK progress; check; per table: COPY into a temp staging table, count, drop what is older than the target
- * (replay only), complete partial rows, DELETE, MERGE, count; progress; COMMIT. On RC_RETRY nothing of it is in the
+ * (replay only), complete partial rows, DELETE, MERGE, count; progress; COMMIT. Partial rows whose row is not in the
+ * warehouse become rejects (ERR_ROW_MISSING), which Kafka has before COMMIT. On RC_RETRY nothing of it is in the
  * warehouse, or all of it is: call again with the same load, which first reads the progress and answers RC_OK when the
  * load is in. ERR_SINK_FENCED when the writer is somebody else. */
 MUST_CHECK enum rc warehouse_apply(struct warehouse *warehouse, struct s3 *s3, const struct load *load,

@@ -102,12 +102,75 @@ static void a_key_that_could_not_be_read_is_empty_text(void **state)
     json_decref(json);
 }
 
+static const char *const row_records[] = {"{\"id\":\"17\",\"note\":\"a long one\"}", "{\"id\":\"17\"}"};
+
+static json_t *encode_row(struct slice record, size_t max_bytes, char key[256])
+{
+    SCOPED(buf_done) struct buf value = buf_new(1 << 20);
+    struct buf key_buf = buf_over(key, 256);
+    struct err why;
+    (void)err_set(&why, ERR_ROW_MISSING, "table \"a\": the row is not there");
+    const struct rejected_row rejected = {.source = "core",
+                                          .topic = "p.public.a",
+                                          .pos = {7, 3},
+                                          .key = slice_of_str("17"),
+                                          .record = record,
+                                          .brief = slice_of_str(row_records[1]),
+                                          .why = &why};
+    rejected_row_encode(&rejected, max_bytes, 1700000000000000, &key_buf, &value);
+    buf_cstr(&key_buf);
+    json_t *json = json_loadb((const char *)value.ptr, value.len, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void a_rejected_row_is_an_object_of_its_columns(void **state)
+{
+    (void)state;
+    char key[256];
+    json_t *json = encode_row(slice_of_str(row_records[0]), 1 << 20, key);
+    const json_t *kept = json_object_get(json, "record");
+    CHECK_STR("p.public.a/7/3", key, "the same reject has the same key");
+    CHECK_STR("ROW_MISSING", text_of(json, "code"), "code");
+    CHECK_STR("17", text_of(json, "key"), "the key as text");
+    CHECK_STR("a long one", text_of(kept, "note"), "a column");
+    assert_null(json_object_get(json, "offset"));
+    json_decref(json);
+}
+
+static void a_rejected_row_that_kafka_would_not_take_is_its_key(void **state)
+{
+    (void)state;
+    char key[256];
+    json_t *whole = encode_row(slice_of_str(row_records[0]), 1 << 20, key);
+    char *text = json_dumps(whole, JSON_COMPACT);
+    const struct {
+        const char *behaviour;
+        struct slice record;
+        size_t max_bytes;
+    } cases[] = {
+        {"a byte too long", slice_of_str(row_records[0]), strlen(text) - 1},
+        {"too long for any buffer", slice_of(NULL, 0), 1 << 20},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        json_t *json = encode_row(cases[i].record, cases[i].max_bytes, key);
+        const json_t *kept = json_object_get(json, "record");
+        CHECK_STR("17", text_of(kept, "id"), cases[i].behaviour);
+        CHECK_STR("(none)", text_of(kept, "note"), cases[i].behaviour);
+        json_decref(json);
+    }
+    free(text);
+    json_decref(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reject_says_what_why_and_where),
         cmocka_unit_test(a_reject_that_kafka_would_not_take_leaves_the_event_where_it_is),
         cmocka_unit_test(a_key_that_could_not_be_read_is_empty_text),
+        cmocka_unit_test(a_rejected_row_is_an_object_of_its_columns),
+        cmocka_unit_test(a_rejected_row_that_kafka_would_not_take_is_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,14 @@ static void test_applying(void **state)
     check_golden("complete", &sql);
     sql_complete(&sql, target, batch, true);
     check_golden("complete_replay", &sql);
+    sql_read_incomplete(&sql, target, NULL);
+    check_golden("read_incomplete", &sql);
+    sql_read_incomplete(&sql, target, &(struct position){0x16b3748, 12});
+    check_golden("read_incomplete_replay", &sql);
+    sql_delete_incomplete(&sql, target, NULL);
+    check_golden("delete_incomplete", &sql);
+    sql_delete_incomplete(&sql, target, &(struct position){0x16b3748, 12});
+    check_golden("delete_incomplete_replay", &sql);
     sql_drop_incomplete(&sql, target);
     check_golden("drop_incomplete", &sql);
     sql_empty_target(&sql, target, NULL);
