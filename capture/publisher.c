@@ -86,9 +86,12 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
     struct publisher *publisher = opaque;
     publisher->outstanding--;
     uint32_t topic = (uint32_t)(uintptr_t)message->_private;
-    if (UNLIKELY(message->err != RD_KAFKA_RESP_ERR_NO_ERROR)) {
+    rd_kafka_resp_err_t code = message->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0)
+        code = RD_KAFKA_RESP_ERR__STATE; /* a resent record that the broker had: stored, but nobody says where */
+    if (UNLIKELY(code != RD_KAFKA_RESP_ERR_NO_ERROR)) {
         if (publisher->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            publisher->delivery_error = message->err;
+            publisher->delivery_error = code;
             snprintf(publisher->delivery_topic, sizeof(publisher->delivery_topic), "%s",
                      rd_kafka_topic_name(message->rkt));
         }
