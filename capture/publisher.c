@@ -87,7 +87,7 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
     publisher->outstanding--;
     uint32_t topic = (uint32_t)(uintptr_t)message->_private;
     rd_kafka_resp_err_t code = message->err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0)
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0 && topic != LEDGER_OPAQUE)
         code = RD_KAFKA_RESP_ERR__STATE; /* a resent record that the broker had: stored, but nobody says where */
     if (UNLIKELY(code != RD_KAFKA_RESP_ERR_NO_ERROR)) {
         if (publisher->delivery_error == RD_KAFKA_RESP_ERR_NO_ERROR) {
