@@ -124,11 +124,22 @@ def test_many_rejected_rows_are_updated_at_once(papers):
     lives(papers)
 
 
-@pytest.mark.parametrize("action", ["drop_before", "drop_after"])
-def test_a_commit_in_doubt_does_not_double_rejects(papers, action):
-    papers.servers.control("POST", "/faults", {"match": "^COMMIT", "action": action})
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "^COMMIT", "action": "drop_before"},
+        {"match": "^COMMIT", "action": "drop_after"},
+        {"match": "^SELECT .*_leat_keep", "action": "error", "message": "1023"},
+        {"match": "^SELECT .*_leat_keep", "action": "drop_after"},
+        {"match": "^UPDATE .*_leat_op", "action": "drop_after"},
+    ],
+    ids=["lost before commit", "lost after commit", "1023 when read", "lost when read", "lost when left out"],
+)
+def test_a_transaction_that_fails_does_not_double_rejects(papers, fault):
+    (rule,) = papers.servers.control("POST", "/faults", fault)
     papers.sql(f"update {TABLE} set state = 'second'")
     papers.settle()
+    assert rule["id"] in {known["id"] for known in papers.servers.control("GET", "/faults") if known["fired"] == 1}
     assert missing(papers) == [1]
     assert [reject["code"] for reject in rejects(papers)] == ["VALUE_TOO_LONG", "ROW_MISSING"]
     lives(papers)
