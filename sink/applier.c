@@ -13,13 +13,7 @@
 #include "base/stop.h"
 #include "sink/waits.h"
 
-enum {
-    STOP_LOOK_MS = 50,
-    BATCH_ID_BYTES = 512,
-    KEY_PREFIX_BYTES = 1024,
-    FIRST_WAIT_MS = 200,
-    MAX_WAIT_MS = 10000
-};
+enum { STOP_LOOK_MS = 50, BATCH_ID_BYTES = 512, KEY_PREFIX_BYTES = 1024, FIRST_WAIT_MS = 200, MAX_WAIT_MS = 10000 };
 
 enum job { JOB_NONE, JOB_APPLY, JOB_SHAPE, JOB_END };
 
@@ -73,11 +67,10 @@ static enum rc upload(struct attempt *attempt, struct err *err)
         int n = snprintf(prefix, sizeof(prefix), "%s%s%s/%s/%s/%s", base, base[0] == '\0' ? "" : "/",
                          context->config->name, context->writer, attempt->id, table->target->table);
         if (n < 0 || (size_t)n >= sizeof(prefix))
-            return err_set(err, ERR_CONFIG_VALUE,
-                           "the staging key of table \"%s\" is too long: shorten s3.prefix",
+            return err_set(err, ERR_CONFIG_VALUE, "the staging key of table \"%s\" is too long: shorten s3.prefix",
                            table->target->table);
-        TRY(table_batch_upload(table->batch, context->s3, context->config->s3.bucket, prefix,
-                               table->manifest_key, err));
+        TRY(table_batch_upload(table->batch, context->s3, context->config->s3.bucket, prefix, table->manifest_key,
+                               err));
     }
     return RC_OK;
 }
@@ -146,8 +139,8 @@ static void note_progress(struct applier *applier, const struct attempt *attempt
         if (commit_us == 0)
             continue;
         metric_set(METRIC_sink_lag_seconds, (double)(now_us - commit_us) / US_PER_S, source->source, NULL);
-        metric_observe(METRIC_sink_commit_to_queryable_seconds, (double)(now_us - commit_us) / US_PER_S,
-                       source->source, NULL);
+        metric_observe(METRIC_sink_commit_to_queryable_seconds, (double)(now_us - commit_us) / US_PER_S, source->source,
+                       NULL);
         pthread_mutex_lock(&applier->mutex);
         applier->shown_us[at] = MAX(applier->shown_us[at], commit_us);
         pthread_mutex_unlock(&applier->mutex);
@@ -159,8 +152,7 @@ static void note_tables(const struct attempt *attempt)
     for (size_t i = 0; i < attempt->load.n_tables; i++) {
         struct table_batch_stats stats;
         table_batch_stats(attempt->load.tables[i].batch, &stats);
-        metric_add(METRIC_sink_events_total, (double)stats.events, attempt->load.tables[i].target->table,
-                   NULL);
+        metric_add(METRIC_sink_events_total, (double)stats.events, attempt->load.tables[i].target->table, NULL);
     }
 }
 

@@ -29,8 +29,7 @@ MUST_CHECK enum rc applier_state(struct applier *applier, struct err *err);
 /* Takes the batch over; only when idle. *batch is NULL afterwards. */
 void applier_take(struct applier *applier, struct sink_batch **batch);
 /* Brings a table into shape on the applying thread, waiting for it. RC_AGAIN: a stop was requested. */
-MUST_CHECK enum rc applier_shape(struct applier *applier, const struct sink_batch_lack *lack,
-                                 struct err *err);
+MUST_CHECK enum rc applier_shape(struct applier *applier, const struct sink_batch_lack *lack, struct err *err);
 /* Newest commit of a source that the warehouse shows; 0: not known. */
 int64_t applier_shown_us(struct applier *applier, size_t source);
 

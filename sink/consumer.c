@@ -15,8 +15,7 @@ enum {
     FETCH_BYTES = 1 << 20,
     RECEIVE_MIN_BYTES = 100000000, /* librdkafka's default */
     BOUNDS_TIMEOUT_MS = 10000,
-    SKIP_RECORDS =
-        20000, /* going forward less than this is reading on, not a seek: most gaps are control records */
+    SKIP_RECORDS = 20000, /* going forward less than this is reading on, not a seek: most gaps are control records */
     PING_INTERVAL_MS = 1000,
     PING_TIMEOUT_MS = 1000,
 };
@@ -47,8 +46,8 @@ struct consumer {
 
 static enum rc consumer_read(struct log *log, const char *topic, int32_t number, int64_t from, int64_t below,
                              int timeout_ms, struct log_chunk *ret_chunk, struct err *err);
-static enum rc consumer_bounds(struct log *log, const char *topic, int32_t number, int64_t *ret_low,
-                               int64_t *ret_end, struct err *err);
+static enum rc consumer_bounds(struct log *log, const char *topic, int32_t number, int64_t *ret_low, int64_t *ret_end,
+                               struct err *err);
 static const struct log_ops consumer_ops = {.read = consumer_read, .bounds = consumer_bounds};
 
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
@@ -67,9 +66,8 @@ static enum rc set_conf(rd_kafka_conf_t *conf, const struct config_kafka *config
     snprintf(prefetch, sizeof(prefetch), "%d", CONSUMER_PREFETCH_KIB);
     snprintf(fetch, sizeof(fetch), "%d", FETCH_BYTES);
     snprintf(wait, sizeof(wait), "%d", FETCH_WAIT_MS);
-    snprintf(
-        receive, sizeof(receive), "%lld",
-        (long long)MIN(MAX(2 * config->message_max_bytes, (int64_t)RECEIVE_MIN_BYTES), (int64_t)INT32_MAX));
+    snprintf(receive, sizeof(receive), "%lld",
+             (long long)MIN(MAX(2 * config->message_max_bytes, (int64_t)RECEIVE_MIN_BYTES), (int64_t)INT32_MAX));
     const struct {
         const char *name, *value;
     } settings[] = {
@@ -165,8 +163,7 @@ static struct partition *partition_find(struct consumer *consumer, const char *t
 static enum rc partition_add(struct consumer *consumer, const char *topic, int32_t number,
                              struct partition **ret_partition, struct err *err)
 {
-    struct partition **grown = realloc(consumer->partitions,
-                                       (consumer->n_partitions + 1) * sizeof(struct partition *));
+    struct partition **grown = realloc(consumer->partitions, (consumer->n_partitions + 1) * sizeof(struct partition *));
     if (grown == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not read one more partition");
     consumer->partitions = grown;
@@ -198,16 +195,14 @@ static void stop_least_used(struct consumer *consumer)
 }
 
 /* A stop and a start rather than rd_kafka_seek: that one is refused while a partition has no leader. */
-static enum rc partition_seek(struct consumer *consumer, struct partition *partition, int64_t from,
-                              struct err *err)
+static enum rc partition_seek(struct consumer *consumer, struct partition *partition, int64_t from, struct err *err)
 {
     partition_stop(consumer, partition);
     if (consumer->n_active >= CONSUMER_MAX_ACTIVE)
         stop_least_used(consumer);
     if (rd_kafka_consume_start(partition->handle, partition->number, from) != 0)
-        return err_kafka(err, rd_kafka_last_error(),
-                         "could not read topic %s, partition %d, from offset %lld", partition->topic,
-                         partition->number, (long long)from);
+        return err_kafka(err, rd_kafka_last_error(), "could not read topic %s, partition %d, from offset %lld",
+                         partition->topic, partition->number, (long long)from);
     partition->active = true;
     partition->at_end = false;
     partition->position = from;
@@ -248,15 +243,14 @@ static enum rc out_of_range(struct consumer *consumer, struct partition *partiti
     if (rc == RC_AGAIN)
         return err_set(err, ERR_KAFKA_RETENTION, "topic %s does not exist any more", partition->topic);
     TRY(rc);
-    return err_set(
-        err, ERR_KAFKA_RETENTION,
-        "offset %lld of topic %s, partition %d, is not there: the topic holds offsets %lld to %lld",
-        (long long)partition->position, partition->topic, partition->number, (long long)low, (long long)end);
+    return err_set(err, ERR_KAFKA_RETENTION,
+                   "offset %lld of topic %s, partition %d, is not there: the topic holds offsets %lld to %lld",
+                   (long long)partition->position, partition->topic, partition->number, (long long)low, (long long)end);
 }
 
 /* What librdkafka says in the place of a record. RC_AGAIN: nothing that the reader needs to know. */
-static enum rc judge(struct consumer *consumer, struct partition *partition,
-                     const rd_kafka_message_t *message, struct err *err)
+static enum rc judge(struct consumer *consumer, struct partition *partition, const rd_kafka_message_t *message,
+                     struct err *err)
 {
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
@@ -281,8 +275,7 @@ static enum rc judge(struct consumer *consumer, struct partition *partition,
 static void fill(struct consumer *consumer, struct partition *partition, int timeout_ms)
 {
     drop_messages(partition);
-    ssize_t n = rd_kafka_consume_batch(partition->handle, partition->number, 0, partition->messages,
-                                       CHUNK_RECORDS);
+    ssize_t n = rd_kafka_consume_batch(partition->handle, partition->number, 0, partition->messages, CHUNK_RECORDS);
     if (n <= 0 && timeout_ms > 0) {
         rd_kafka_message_t *first = rd_kafka_consume(partition->handle, partition->number, timeout_ms);
         n = 0;
@@ -348,13 +341,12 @@ static enum rc consumer_read(struct log *log, const char *topic, int32_t number,
         fill(consumer, partition, timeout_ms);
     TRY(hand_out(consumer, partition, from, below, ret_chunk, err));
     if (ret_chunk->n == 0 && partition->at_end && partition->position < from)
-        TRY(partition_seek(consumer, partition, from,
-                           err)); /* the broker says whether it has such an offset */
+        TRY(partition_seek(consumer, partition, from, err)); /* the broker says whether it has such an offset */
     return ret_chunk->n > 0 || ret_chunk->position > from ? RC_OK : RC_AGAIN;
 }
 
-static enum rc consumer_bounds(struct log *log, const char *topic, int32_t number, int64_t *ret_low,
-                               int64_t *ret_end, struct err *err)
+static enum rc consumer_bounds(struct log *log, const char *topic, int32_t number, int64_t *ret_low, int64_t *ret_end,
+                               struct err *err)
 {
     struct consumer *consumer = (struct consumer *)log;
     return kafka_offsets(consumer->client, topic, number, BOUNDS_TIMEOUT_MS, ret_low, ret_end, err);
@@ -380,8 +372,7 @@ enum rc consumer_state(struct consumer *consumer, struct err *err)
 int64_t consumer_end_seen(struct consumer *consumer, const char *topic, int32_t number)
 {
     int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(consumer->client, topic, number, &low, &high) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_get_watermark_offsets(consumer->client, topic, number, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return -1;
     return high;
 }

@@ -23,8 +23,8 @@ static enum rc err_value(struct err *err, const struct csv_column *column, const
 
 static enum rc err_kind(struct err *err, const struct csv_column *column)
 {
-    return err_set(err, ERR_AVRO_MALFORMED,
-                   "column \"%s\" holds a value of another kind than its schema says", column->target->name);
+    return err_set(err, ERR_AVRO_MALFORMED, "column \"%s\" holds a value of another kind than its schema says",
+                   column->target->name);
 }
 
 /* ---- the marker ---- */
@@ -101,8 +101,7 @@ static bool is_plain(struct slice text)
     return true;
 }
 
-static enum rc put_quoted(struct buf *out, const struct csv_column *column, struct slice text,
-                          struct err *err)
+static enum rc put_quoted(struct buf *out, const struct csv_column *column, struct slice text, struct err *err)
 {
     buf_put_u8(out, '"');
     if (is_plain(text)) {
@@ -125,13 +124,12 @@ static enum rc put_quoted(struct buf *out, const struct csv_column *column, stru
     return RC_OK;
 }
 
-static enum rc put_text(struct buf *out, const struct csv_column *column, struct slice text,
-                        struct csv_seen *seen, struct err *err)
+static enum rc put_text(struct buf *out, const struct csv_column *column, struct slice text, struct csv_seen *seen,
+                        struct err *err)
 {
     if (text.len > (size_t)column->target->bytes)
-        return err_set(err, ERR_VALUE_TOO_LONG,
-                       "column \"%s\": %zu bytes of text, redshift's column holds %d", column->target->name,
-                       text.len, column->target->bytes);
+        return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": %zu bytes of text, redshift's column holds %d",
+                       column->target->name, text.len, column->target->bytes);
     if (column->target->is_key && !column->blank_padded && text.len > 0 && text.ptr[text.len - 1] == ' ')
         return err_value(err, column, "a key that ends in a blank is the same as one without to redshift");
     int marker = marker_number(text);
@@ -377,8 +375,7 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
         return err_kind(err, column);
     if (scale > VARCHAR_MAX_BYTES || scale < -VARCHAR_MAX_BYTES || !decimal_digits_of(value->bytes, &digits))
         return err_set(err, ERR_VALUE_TOO_LONG,
-                       "column \"%s\": the number has more digits than redshift's column holds",
-                       target->name);
+                       "column \"%s\": the number has more digits than redshift's column holds", target->name);
     bool is_zero = digits.len == 1 && digits.text[0] == '0';
     if (!is_text && !is_zero) {
         while (scale > target->scale && digits.len > 1 && digits.text[digits.len - 1] == '0') {
@@ -396,8 +393,7 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
     size_t len = scaled_len(&digits, scale);
     if (len > (size_t)target->bytes)
         return err_set(err, ERR_VALUE_TOO_LONG,
-                       "column \"%s\": the number has more digits than redshift's column holds",
-                       target->name);
+                       "column \"%s\": the number has more digits than redshift's column holds", target->name);
     seen->max_bytes = MAX(seen->max_bytes, (int64_t)len);
     buf_put_u8(out, '"');
     put_scaled(out, &digits, scale);
@@ -424,8 +420,8 @@ static enum rc put_long(struct buf *out, const struct csv_column *column, int64_
     return fault == NULL ? RC_OK : err_value(err, column, fault);
 }
 
-static enum rc put_bytes(struct buf *out, const struct csv_column *column, struct slice bytes,
-                         struct csv_seen *seen, struct err *err)
+static enum rc put_bytes(struct buf *out, const struct csv_column *column, struct slice bytes, struct csv_seen *seen,
+                         struct err *err)
 {
     switch (column->source) {
     case COLUMN_BYTES: return put_hex(out, column, bytes, err);
@@ -459,8 +455,8 @@ static enum avro_value_kind kind_of(enum column_type source)
     }
 }
 
-enum rc csv_put(struct buf *out, const struct csv_column *column, const struct avro_value *value,
-                struct csv_seen *seen, struct err *err)
+enum rc csv_put(struct buf *out, const struct csv_column *column, const struct avro_value *value, struct csv_seen *seen,
+                struct err *err)
 {
     if (value->kind == AVRO_VALUE_NULL) {
         if (column->target->is_key)

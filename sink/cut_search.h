@@ -8,8 +8,7 @@
 
 struct cut_search {
     struct offsets_target target;
-    int64_t
-        next; /* found so far: the offset to go on from; the ledger's first record, or right behind a cut */
+    int64_t next; /* found so far: the offset to go on from; the ledger's first record, or right behind a cut */
     int64_t commit_time_us; /* of that cut; 0: not known, or before the first cut */
 };
 

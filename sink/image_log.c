@@ -24,8 +24,7 @@ struct image_log *image_log_new(size_t memory_bytes, const char *spill_dir)
 {
     struct image_log *log = calloc(1, sizeof(*log));
     size_t window_bytes = MAX(memory_bytes, (size_t)IMAGE_MAX_BYTES);
-    void *window = mmap(NULL, window_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *window = mmap(NULL, window_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     char *dir = strdup(spill_dir);
     if (log == NULL || dir == NULL || window == MAP_FAILED) {
         fprintf(stderr, "could not reserve %zu bytes of address space\n", window_bytes);
@@ -72,8 +71,7 @@ static enum rc err_disk(struct err *err, const struct image_log *log, int error,
 {
     /* A limit on the size of files is as good as a full disk. */
     bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-    return err_set(err, full ? ERR_DISK_FULL : ERR_IO, "could not %s in %s: %s", what, log->spill_dir,
-                   strerror(error));
+    return err_set(err, full ? ERR_DISK_FULL : ERR_IO, "could not %s in %s: %s", what, log->spill_dir, strerror(error));
 }
 
 /* The file has no name: whatever ends the process, the disk gets its space back. */
@@ -171,8 +169,7 @@ enum rc image_log_read(struct image_log *log, uint64_t offset, struct buf *scrat
     if (header.length > got) {
         at = buf_reserve(scratch, header.length);
         if (at == NULL)
-            return err_set(err, ERR_NO_MEMORY, "could not hold a spilled row image of %u bytes",
-                           header.length);
+            return err_set(err, ERR_NO_MEMORY, "could not hold a spilled row image of %u bytes", header.length);
         TRY(spill_read(log, at, header.length, offset, err));
     }
     image_at(at, ret_image, ret_body);

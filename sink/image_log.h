@@ -43,8 +43,8 @@ uint64_t image_log_append(struct image_log *log, struct image header, struct sli
 
 /* The image at an offset that append gave. The body points into the log, or into scratch, and lives until the
  * next call on either. */
-MUST_CHECK enum rc image_log_read(struct image_log *log, uint64_t offset, struct buf *scratch,
-                                  struct image *ret_image, struct slice *ret_body, struct err *err);
+MUST_CHECK enum rc image_log_read(struct image_log *log, uint64_t offset, struct buf *scratch, struct image *ret_image,
+                                  struct slice *ret_body, struct err *err);
 
 /* A walk over all images in the order they came; nothing may be appended meanwhile. */
 struct image_cursor {
@@ -60,7 +60,7 @@ static inline void scoped_image_cursor_done(struct image_cursor *cursor)
     image_cursor_done(cursor);
 }
 /* RC_AGAIN at the end. The body lives until the next call. */
-MUST_CHECK enum rc image_cursor_next(struct image_cursor *cursor, uint64_t *ret_offset,
-                                     struct image *ret_image, struct slice *ret_body, struct err *err);
+MUST_CHECK enum rc image_cursor_next(struct image_cursor *cursor, uint64_t *ret_offset, struct image *ret_image,
+                                     struct slice *ret_body, struct err *err);
 
 #endif

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    LEDGER_RECORD_MAX_BYTES = 32 << 20
-}; /* address space: one decoded record, its partitions and its state */
+enum { LEDGER_RECORD_MAX_BYTES = 32 << 20 }; /* address space: one decoded record, its partitions and its state */
 
 struct ledger_reader {
     struct log *log;
@@ -54,18 +52,16 @@ enum rc ledger_reader_seek(struct ledger_reader *reader, int64_t next, struct er
     int64_t low = 0, end = 0;
     enum rc rc = log_bounds(reader->log, reader->topic, 0, &low, &end, err);
     if (rc == RC_AGAIN && next >= 0)
-        return err_set(
-            err, ERR_KAFKA_RETENTION,
-            "the ledger %s of source \"%s\" does not exist, but the warehouse has everything up to its "
-            "offset %lld",
-            reader->topic, reader->source, (long long)next);
+        return err_set(err, ERR_KAFKA_RETENTION,
+                       "the ledger %s of source \"%s\" does not exist, but the warehouse has everything up to its "
+                       "offset %lld",
+                       reader->topic, reader->source, (long long)next);
     TRY(rc);
     if (next > end || (next >= 0 && next < low))
-        return err_set(
-            err, ERR_KAFKA_RETENTION,
-            "the ledger %s of source \"%s\" holds offsets %lld to %lld, but offset %lld is the next one to "
-            "read",
-            reader->topic, reader->source, (long long)low, (long long)end, (long long)next);
+        return err_set(err, ERR_KAFKA_RETENTION,
+                       "the ledger %s of source \"%s\" holds offsets %lld to %lld, but offset %lld is the next one to "
+                       "read",
+                       reader->topic, reader->source, (long long)low, (long long)end, (long long)next);
     reader->next = reader->position = next < 0 ? low : next;
     reader->chunk = (struct log_chunk){0};
     reader->chunk_at = 0;
@@ -130,16 +126,15 @@ static void record_end(struct ledger_reader *reader)
     reader->in_record = false;
 }
 
-static enum rc missing_event(const struct ledger_reader *reader, const struct ledger_partition *range,
-                             int64_t wanted, struct err *err)
+static enum rc missing_event(const struct ledger_reader *reader, const struct ledger_partition *range, int64_t wanted,
+                             struct err *err)
 {
-    return err_set(
-        err, ERR_KAFKA_RETENTION,
-        "topic %s, partition %d, has no record at offset %lld, which record %lld of the ledger of source "
-        "\"%s\" lists (offsets %lld to %lld)",
-        range->topic, range->partition, (long long)wanted,
-        (long long)reader->chunk.records[reader->chunk_at].offset, reader->source, (long long)range->first,
-        (long long)range->next);
+    return err_set(err, ERR_KAFKA_RETENTION,
+                   "topic %s, partition %d, has no record at offset %lld, which record %lld of the ledger of source "
+                   "\"%s\" lists (offsets %lld to %lld)",
+                   range->topic, range->partition, (long long)wanted,
+                   (long long)reader->chunk.records[reader->chunk_at].offset, reader->source, (long long)range->first,
+                   (long long)range->next);
 }
 
 static enum rc check_range(const struct ledger_reader *reader, const struct ledger_partition *range,
@@ -159,8 +154,8 @@ static enum rc read_range(struct ledger_reader *reader, const struct ledger_part
                           struct ledger_events *ret_events, struct err *err)
 {
     struct log_chunk chunk = {0};
-    enum rc rc = log_read(reader->log, range->topic, range->partition, reader->event_position, range->next,
-                          timeout_ms, &chunk, err);
+    enum rc rc = log_read(reader->log, range->topic, range->partition, reader->event_position, range->next, timeout_ms,
+                          &chunk, err);
     if (rc != RC_OK && rc != RC_AGAIN)
         return err_wrap(err, "record %lld of the ledger of source \"%s\" lists offsets %lld to %lld",
                         (long long)reader->chunk.records[reader->chunk_at].offset, reader->source,

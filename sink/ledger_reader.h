@@ -36,9 +36,8 @@ struct ledger_events {
 
 /* RC_AGAIN: nothing more within timeout_ms. ret_events is filled for LEDGER_STEP_EVENTS only; what it points
  * at, and the current record, stay valid until the next step or seek. */
-MUST_CHECK enum rc ledger_reader_step(struct ledger_reader *reader, int timeout_ms,
-                                      enum ledger_step *ret_step, struct ledger_events *ret_events,
-                                      struct err *err);
+MUST_CHECK enum rc ledger_reader_step(struct ledger_reader *reader, int timeout_ms, enum ledger_step *ret_step,
+                                      struct ledger_events *ret_events, struct err *err);
 /* The record whose events come, or that was just completed. NULL before the first one. */
 const struct ledger_record *ledger_reader_record(const struct ledger_reader *reader);
 

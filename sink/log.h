@@ -29,25 +29,24 @@ struct log_ops {
     /* Committed records of [from, below). RC_OK: there are some, or the position went on; RC_AGAIN: neither
      * within timeout_ms. Borrowed until the next read of the same partition. Reading on from where the last
      * read ended is cheap, any other `from` is a seek. ERR_KAFKA_RETENTION: `from` is not in the log. */
-    enum rc (*read)(struct log *log, const char *topic, int32_t partition, int64_t from, int64_t below,
-                    int timeout_ms, struct log_chunk *ret_chunk, struct err *err);
+    enum rc (*read)(struct log *log, const char *topic, int32_t partition, int64_t from, int64_t below, int timeout_ms,
+                    struct log_chunk *ret_chunk, struct err *err);
     /* Offset of the first record, and behind the last committed one. RC_AGAIN: there is no such topic. */
-    enum rc (*bounds)(struct log *log, const char *topic, int32_t partition, int64_t *ret_low,
-                      int64_t *ret_end, struct err *err);
+    enum rc (*bounds)(struct log *log, const char *topic, int32_t partition, int64_t *ret_low, int64_t *ret_end,
+                      struct err *err);
 };
 
 /* For `below`: no bound. */
 #define LOG_NO_BOUND INT64_MAX
 
 MUST_CHECK static inline enum rc log_read(struct log *log, const char *topic, int32_t partition, int64_t from,
-                                          int64_t below, int timeout_ms, struct log_chunk *ret_chunk,
-                                          struct err *err)
+                                          int64_t below, int timeout_ms, struct log_chunk *ret_chunk, struct err *err)
 {
     return log->ops->read(log, topic, partition, from, below, timeout_ms, ret_chunk, err);
 }
 
-MUST_CHECK static inline enum rc log_bounds(struct log *log, const char *topic, int32_t partition,
-                                            int64_t *ret_low, int64_t *ret_end, struct err *err)
+MUST_CHECK static inline enum rc log_bounds(struct log *log, const char *topic, int32_t partition, int64_t *ret_low,
+                                            int64_t *ret_end, struct err *err)
 {
     return log->ops->bounds(log, topic, partition, ret_low, ret_end, err);
 }

@@ -78,8 +78,8 @@ static enum rc tell_chunk(struct desk *desk, const struct ledger *ledger, const 
 }
 
 /* Tells the records of [from, to). */
-static enum rc ledger_scan(struct desk *desk, const struct ledger *ledger, int64_t from, int64_t to,
-                           each_record *each, void *context, struct err *err)
+static enum rc ledger_scan(struct desk *desk, const struct ledger *ledger, int64_t from, int64_t to, each_record *each,
+                           void *context, struct err *err)
 {
     struct log *log = consumer_log(desk->consumer);
     int64_t heard_ms = clock_mono_ms();
@@ -88,9 +88,8 @@ static enum rc ledger_scan(struct desk *desk, const struct ledger *ledger, int64
         struct log_chunk chunk;
         enum rc rc = log_read(log, ledger->topic, 0, at, to, READ_TIMEOUT_MS, &chunk, err);
         if (rc == RC_AGAIN && clock_mono_ms() - heard_ms > SILENCE_MS)
-            return err_set(err, ERR_KAFKA_UNREACHABLE,
-                           "could not read %s from offset %" PRId64 " within %d s", ledger->topic, at,
-                           SILENCE_MS / MS_PER_S);
+            return err_set(err, ERR_KAFKA_UNREACHABLE, "could not read %s from offset %" PRId64 " within %d s",
+                           ledger->topic, at, SILENCE_MS / MS_PER_S);
         if (rc == RC_AGAIN)
             continue;
         TRY(rc);
@@ -131,8 +130,8 @@ static void put_number(FILE *out, int width, bool known, int64_t number)
     fprintf(out, "  %*s", width, text);
 }
 
-static enum rc show_source(struct desk *desk, const struct config *config, const struct progress *progress,
-                           FILE *out, struct err *err)
+static enum rc show_source(struct desk *desk, const struct config *config, const struct progress *progress, FILE *out,
+                           struct err *err)
 {
     struct ledger ledger;
     struct last_applied last = {0};
@@ -156,8 +155,8 @@ static enum rc show_source(struct desk *desk, const struct config *config, const
         put_number(out, 12, ledger.exists, (int64_t)behind.records);
         fprintf(out, "  %-28s  %s\n", position, commit);
         if (next >= 0 && ledger.exists && next < ledger.low)
-            fprintf(out, "  records %" PRId64 " to %" PRId64 " of %s are gone and were never read\n", next,
-                    ledger.low, ledger.topic);
+            fprintf(out, "  records %" PRId64 " to %" PRId64 " of %s are gone and were never read\n", next, ledger.low,
+                    ledger.topic);
     }
     ledger_count_done(&behind);
     return rc;
@@ -174,8 +173,7 @@ static enum rc show_all(struct desk *desk, const struct config *config, const st
     return RC_OK;
 }
 
-enum rc sink_offsets_show(const struct config *config, const struct config_sink *sink, FILE *out,
-                          struct err *err)
+enum rc sink_offsets_show(const struct config *config, const struct config_sink *sink, FILE *out, struct err *err)
 {
     struct desk desk;
     struct progress *progress = calloc(MAX(sink->sources.n, (size_t)1), sizeof(struct progress));
@@ -196,9 +194,8 @@ static bool search_record(void *context, int64_t offset, const struct ledger_rec
     return cut_search_take(context, offset, record);
 }
 
-static enum rc find_target(struct desk *desk, const struct ledger *ledger,
-                           const struct offsets_target *target, struct cut_search *ret_search,
-                           struct err *err)
+static enum rc find_target(struct desk *desk, const struct ledger *ledger, const struct offsets_target *target,
+                           struct cut_search *ret_search, struct err *err)
 {
     if (!ledger->exists)
         return err_set(err, ERR_USAGE, "source \"%s\" has no ledger yet: %s does not exist", ledger->source,
@@ -224,8 +221,7 @@ static void put_target(const struct ledger *ledger, const struct offsets_target 
         fprintf(out, "  (the first record of the ledger)");
     }
     if (target->kind == OFFSETS_OFFSET && target->offset != search->next)
-        fprintf(out, "  (%" PRId64 " is not right behind a cut: moved back to the one before)",
-                target->offset);
+        fprintf(out, "  (%" PRId64 " is not right behind a cut: moved back to the one before)", target->offset);
     fputc('\n', out);
 }
 
@@ -247,22 +243,20 @@ static enum rc plan_reset(struct desk *desk, const struct ledger *ledger, const 
     int64_t now = progress->ledger_next;
     bool forward = now >= 0 && search->next > now;
     struct ledger_count count = {0};
-    fprintf(out, "source %s, %s (offsets %" PRId64 " to %" PRId64 ")\n", ledger->source, ledger->topic,
-            ledger->low, ledger->end);
+    fprintf(out, "source %s, %s (offsets %" PRId64 " to %" PRId64 ")\n", ledger->source, ledger->topic, ledger->low,
+            ledger->end);
     if (now < 0)
         fprintf(out, "  now   nothing was loaded yet\n");
     else
         fprintf(out, "  now   %" PRId64 "\n", now);
     put_target(ledger, target, search, out);
-    int64_t from = now < 0 ? ledger->low : MIN(now, search->next),
-            to = MAX(MIN(now, ledger->end), search->next);
+    int64_t from = now < 0 ? ledger->low : MIN(now, search->next), to = MAX(MIN(now, ledger->end), search->next);
     enum rc rc = ledger_scan(desk, ledger, from, to, count_record, &count, err);
     if (rc == RC_OK) {
         put_count(&count, forward || (now < 0 && search->next > ledger->low), out);
         if (now >= 0 && now < ledger->low)
-            fprintf(out,
-                    "  records %" PRId64 " to %" PRId64 " of the ledger are gone: what they list is a gap\n",
-                    now, ledger->low);
+            fprintf(out, "  records %" PRId64 " to %" PRId64 " of the ledger are gone: what they list is a gap\n", now,
+                    ledger->low);
     }
     ledger_count_done(&count);
     return rc;

@@ -13,8 +13,8 @@ MUST_CHECK enum rc sink_offsets_show(const struct config *config, const struct c
 
 struct offsets_target {
     enum { OFFSETS_EARLIEST, OFFSETS_OFFSET, OFFSETS_TIME } kind;
-    int64_t offset;   /* OFFSETS_OFFSET: of the ledger */
-    int64_t time_us;  /* OFFSETS_TIME: the last cut whose commit time is not after this; wall clock */
+    int64_t offset;  /* OFFSETS_OFFSET: of the ledger */
+    int64_t time_us; /* OFFSETS_TIME: the last cut whose commit time is not after this; wall clock */
 };
 
 /* Says what would be replayed (ledger records, events by topic); changes the progress only when `execute`. The target is

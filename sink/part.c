@@ -27,8 +27,7 @@ struct part_writer *part_writer_new(const struct part_store *store)
     }
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
     ZSTD_CCtx_setParameter(zstd, ZSTD_c_checksumFlag, 1);
-    *writer = (struct part_writer){
-        .store = *store, .zstd = zstd, .out = out, .out_bytes = ZSTD_CStreamOutSize()};
+    *writer = (struct part_writer){.store = *store, .zstd = zstd, .out = out, .out_bytes = ZSTD_CStreamOutSize()};
     return writer;
 }
 
@@ -47,8 +46,7 @@ uint64_t part_writer_bytes(const struct part_writer *writer)
     return writer->bytes;
 }
 
-static enum rc compress(struct part_writer *writer, struct slice lines, ZSTD_EndDirective directive,
-                        struct err *err)
+static enum rc compress(struct part_writer *writer, struct slice lines, ZSTD_EndDirective directive, struct err *err)
 {
     ZSTD_inBuffer in = {lines.ptr, lines.len, 0};
     size_t left;

@@ -101,8 +101,7 @@ enum rc plans_key(struct plans *plans, uint32_t id, struct record_key_plan **ret
         return err_wrap(err, "schema id %u", id);
     const struct table_shape *shape = key_plan_shape(plan);
     struct record_key_plan *key = must(calloc(1, sizeof(*key)));
-    *key = (struct record_key_plan){id, plan, shape, values_new(shape->n_columns),
-                                    values_new(shape->n_columns)};
+    *key = (struct record_key_plan){id, plan, shape, values_new(shape->n_columns), values_new(shape->n_columns)};
     plans->keys = must(realloc(plans->keys, (plans->n_keys + 1) * sizeof(struct record_key_plan *)));
     plans->keys[plans->n_keys++] = key;
     *ret_plan = key;
@@ -119,8 +118,7 @@ static enum rc read_id(struct slice body, const char *subject, uint32_t *ret_id,
         *ret_id = (uint32_t)json_integer_value(id);
     json_decref(json);
     if (!good)
-        return err_set(err, ERR_REGISTRY_UNREACHABLE, "the registry's answer for subject %s has no id",
-                       subject);
+        return err_set(err, ERR_REGISTRY_UNREACHABLE, "the registry's answer for subject %s has no id", subject);
     return RC_OK;
 }
 
@@ -137,8 +135,8 @@ static enum rc ask_latest(struct plans *plans, const char *subject, uint32_t *re
     while (base > 0 && plans->config->url[base - 1] == '/')
         base--;
     /* A topic's name needs no escaping in a path: [A-Za-z0-9._-]. */
-    if (snprintf(url, sizeof(url), "%.*s/subjects/%s/versions/latest", (int)base, plans->config->url,
-                 subject) >= (int)sizeof(url))
+    if (snprintf(url, sizeof(url), "%.*s/subjects/%s/versions/latest", (int)base, plans->config->url, subject) >=
+        (int)sizeof(url))
         return err_set(err, ERR_BUG, "the address of subject %s is too long", subject);
     const struct http_request request = {.method = "GET", .url = url};
     struct http_response response;
@@ -146,13 +144,12 @@ static enum rc ask_latest(struct plans *plans, const char *subject, uint32_t *re
     if (response.status == HTTP_NOT_FOUND)
         return RC_AGAIN;
     if (response.status != HTTP_OK)
-        return err_set(err, ERR_REGISTRY_UNREACHABLE, "the registry answered %ld for subject %s",
-                       response.status, subject);
+        return err_set(err, ERR_REGISTRY_UNREACHABLE, "the registry answered %ld for subject %s", response.status,
+                       subject);
     return read_id(response.body, subject, ret_id, err);
 }
 
-enum rc plans_key_of_topic(struct plans *plans, const char *topic, struct record_key_plan **ret_plan,
-                           struct err *err)
+enum rc plans_key_of_topic(struct plans *plans, const char *topic, struct record_key_plan **ret_plan, struct err *err)
 {
     char subject[TOPIC_NAME_BYTES + 8];
     uint32_t id = 0;

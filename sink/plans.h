@@ -29,13 +29,11 @@ struct record_key_plan {
 };
 
 /* RC_RETRY while the registry is away. */
-MUST_CHECK enum rc plans_value(struct plans *plans, uint32_t id, struct value_plan **ret_plan,
-                               struct err *err);
-MUST_CHECK enum rc plans_key(struct plans *plans, uint32_t id, struct record_key_plan **ret_plan,
-                             struct err *err);
+MUST_CHECK enum rc plans_value(struct plans *plans, uint32_t id, struct value_plan **ret_plan, struct err *err);
+MUST_CHECK enum rc plans_key(struct plans *plans, uint32_t id, struct record_key_plan **ret_plan, struct err *err);
 /* The newest key schema of a topic, for events that carry no key (truncates). RC_AGAIN: the topic has none.
  */
-MUST_CHECK enum rc plans_key_of_topic(struct plans *plans, const char *topic,
-                                      struct record_key_plan **ret_plan, struct err *err);
+MUST_CHECK enum rc plans_key_of_topic(struct plans *plans, const char *topic, struct record_key_plan **ret_plan,
+                                      struct err *err);
 
 #endif

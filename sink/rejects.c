@@ -145,10 +145,8 @@ static void put_key_values(struct buf *out, const struct rejected *rejected)
 void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
                      struct buf *ret_value)
 {
-    SCOPED(buf_done) struct buf event = buf_new(
-        2 * (rejected->record->value.len + rejected->record->key.len) + 256);
-    SCOPED(buf_done) struct buf key_text = buf_new(2 * rejected->record->key.len +
-                                                   32 * (rejected->n_key_values + 1));
+    SCOPED(buf_done) struct buf event = buf_new(2 * (rejected->record->value.len + rejected->record->key.len) + 256);
+    SCOPED(buf_done) struct buf key_text = buf_new(2 * rejected->record->key.len + 32 * (rejected->n_key_values + 1));
     put_key_values(&key_text, rejected);
     struct reject reject = {.stage = "sink",
                             .source = rejected->source,
@@ -171,8 +169,8 @@ void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t 
     }
 }
 
-void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us,
-                         struct buf *ret_key, struct buf *ret_value)
+void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
+                         struct buf *ret_value)
 {
     struct reject reject = {.stage = "sink",
                             .source = rejected->source,
@@ -203,8 +201,7 @@ static enum rc produce(struct rejects *rejects, struct err *err)
                                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         rd_kafka_poll(rejects->client, QUEUE_FULL_WAIT_MS);
-        return err_set(err, ERR_KAFKA_TRANSIENT, "could not write to topic %s: the queue is full",
-                       rejects->topic);
+        return err_set(err, ERR_KAFKA_TRANSIENT, "could not write to topic %s: the queue is full", rejects->topic);
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return err_kafka(err, code, "could not write to topic %s", rejects->topic);
@@ -217,8 +214,8 @@ enum rc rejects_put(struct rejects *rejects, const struct rejected *rejected, st
     rejected_encode(rejected, rejects->max_bytes, clock_wall_us(), &rejects->key, &rejects->value);
     if (rejects->key.failed || rejects->value.failed)
         return err_set(err, ERR_KAFKA_TOO_LARGE,
-                       "a reject of topic %s, offset %lld, is larger than the reject topic takes",
-                       rejected->topic, (long long)rejected->record->offset);
+                       "a reject of topic %s, offset %lld, is larger than the reject topic takes", rejected->topic,
+                       (long long)rejected->record->offset);
     TRY(produce(rejects, err));
     metric_add(METRIC_sink_rejects_total, 1, rejected->table, err_name(rejected->why->code));
     return RC_OK;
@@ -230,8 +227,7 @@ enum rc rejects_put_row(struct rejects *rejects, const struct rejected_row *reje
     rejected_row_encode(rejected, rejects->max_bytes, clock_wall_us(), &rejects->key, &rejects->value);
     if (rejects->key.failed || rejects->value.failed)
         return err_set(err, ERR_KAFKA_TOO_LARGE,
-                       "a reject of topic %s, position %" PRIu64 "/%" PRIu64
-                       ", is larger than the reject topic takes",
+                       "a reject of topic %s, position %" PRIu64 "/%" PRIu64 ", is larger than the reject topic takes",
                        rejected->topic, rejected->pos.major, rejected->pos.minor);
     return produce(rejects, err);
 }
@@ -242,8 +238,8 @@ enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct err *err)
         return RC_OK;
     rd_kafka_resp_err_t code = rd_kafka_flush(rejects->client, timeout_ms);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return err_kafka(err, code, "could not write %d rejects to topic %s",
-                         rd_kafka_outq_len(rejects->client), rejects->topic);
+        return err_kafka(err, code, "could not write %d rejects to topic %s", rd_kafka_outq_len(rejects->client),
+                         rejects->topic);
     if (rejects->failed != RD_KAFKA_RESP_ERR_NO_ERROR) {
         code = rejects->failed;
         rejects->failed = RD_KAFKA_RESP_ERR_NO_ERROR;

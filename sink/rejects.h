@@ -43,8 +43,7 @@ struct rejected_row {
 };
 
 /* The same for a row. Not counted: it may be put again before its batch is in the warehouse. */
-MUST_CHECK enum rc rejects_put_row(struct rejects *rejects, const struct rejected_row *rejected,
-                                   struct err *err);
+MUST_CHECK enum rc rejects_put_row(struct rejects *rejects, const struct rejected_row *rejected, struct err *err);
 /* Waits until Kafka has all of them. RC_RETRY: not within timeout_ms, call again. */
 MUST_CHECK enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct err *err);
 
@@ -52,7 +51,7 @@ MUST_CHECK enum rc rejects_flush(struct rejects *rejects, int timeout_ms, struct
  * only in their own topic. */
 void rejected_encode(const struct rejected *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
                      struct buf *ret_value);
-void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us,
-                         struct buf *ret_key, struct buf *ret_value);
+void rejected_row_encode(const struct rejected_row *rejected, size_t max_bytes, int64_t now_us, struct buf *ret_key,
+                         struct buf *ret_value);
 
 #endif

@@ -32,8 +32,8 @@ static void *must(void *memory)
     return memory;
 }
 
-struct sink_batch *sink_batch_new(const struct config_sink *config, struct tables *tables,
-                                  struct plans *plans, struct rejects *rejects)
+struct sink_batch *sink_batch_new(const struct config_sink *config, struct tables *tables, struct plans *plans,
+                                  struct rejects *rejects)
 {
     struct sink_batch *batch = must(calloc(1, sizeof(*batch)));
     batch->config = config;
@@ -60,8 +60,8 @@ void sink_batch_free(struct sink_batch *batch)
 
 /* ---- tables ---- */
 
-static enum rc table_of(struct sink_batch *batch, size_t source, const char *topic,
-                        struct sink_batch_table **ret_table, struct err *err)
+static enum rc table_of(struct sink_batch *batch, size_t source, const char *topic, struct sink_batch_table **ret_table,
+                        struct err *err)
 {
     for (size_t i = 0; i < batch->n_tables; i++) {
         if (strcmp(batch->tables[i].table->topic, topic) == 0) {
@@ -151,8 +151,7 @@ static enum rc decode_moved_from(struct sink_batch *batch, struct incoming *in, 
     return RC_OK;
 }
 
-static enum rc decode(struct sink_batch *batch, struct sink_batch_table *table, struct incoming *in,
-                      struct err *err)
+static enum rc decode(struct sink_batch *batch, struct sink_batch_table *table, struct incoming *in, struct err *err)
 {
     struct change *change = &in->change;
     change->offset = in->record->offset;
@@ -180,8 +179,7 @@ static enum rc decode(struct sink_batch *batch, struct sink_batch_table *table, 
     return in->record->moved_from.len == 0 ? RC_OK : decode_moved_from(batch, in, err);
 }
 
-static enum rc take_in(struct sink_batch *batch, struct sink_batch_table *table, struct incoming *in,
-                       struct err *err)
+static enum rc take_in(struct sink_batch *batch, struct sink_batch_table *table, struct incoming *in, struct err *err)
 {
     TRY(find_plans(batch, table, in, err));
     TRY(check_fits(batch, table, err));
@@ -194,10 +192,8 @@ static enum rc take_in(struct sink_batch *batch, struct sink_batch_table *table,
 static enum rc reject(struct sink_batch *batch, struct sink_batch_table *table, struct incoming *in,
                       const struct err *why, struct err *err)
 {
-    if (in->record->pos.len != POSITION_BYTES ||
-        position_decode(in->record->pos, &in->change.pos, err) != RC_OK)
-        in->change.pos = (struct position){0,
-                                           (uint64_t)in->record->offset}; /* still an identity in its topic */
+    if (in->record->pos.len != POSITION_BYTES || position_decode(in->record->pos, &in->change.pos, err) != RC_OK)
+        in->change.pos = (struct position){0, (uint64_t)in->record->offset}; /* still an identity in its topic */
     const struct rejected rejected = {
         .source = batch->sources[table->source].name,
         .topic = table->table->topic,
@@ -212,8 +208,8 @@ static enum rc reject(struct sink_batch *batch, struct sink_batch_table *table, 
     return rejects_put(batch->rejects, &rejected, err);
 }
 
-static enum rc add_one(struct sink_batch *batch, struct sink_batch_table *table,
-                       const struct log_record *record, struct err *err)
+static enum rc add_one(struct sink_batch *batch, struct sink_batch_table *table, const struct log_record *record,
+                       struct err *err)
 {
     if (record->value.len == 0)
         return RC_OK; /* a tombstone: the delete before it says all */
@@ -235,8 +231,8 @@ static enum rc add_one(struct sink_batch *batch, struct sink_batch_table *table,
     return RC_OK;
 }
 
-enum rc sink_batch_add(struct sink_batch *batch, size_t source, const struct ledger_events *events,
-                       size_t *at, struct err *err)
+enum rc sink_batch_add(struct sink_batch *batch, size_t source, const struct ledger_events *events, size_t *at,
+                       struct err *err)
 {
     struct sink_batch_table *table;
     TRY(table_of(batch, source, events->topic, &table, err));
@@ -245,8 +241,7 @@ enum rc sink_batch_add(struct sink_batch *batch, size_t source, const struct led
         if (rc == RC_OK || rc == RC_AGAIN || rc == RC_RETRY)
             TRY(rc);
         else
-            return err_wrap(err, "topic %s, offset %lld", events->topic,
-                            (long long)events->records[*at].offset);
+            return err_wrap(err, "topic %s, offset %lld", events->topic, (long long)events->records[*at].offset);
     }
     return RC_OK;
 }
@@ -260,10 +255,8 @@ void sink_batch_load(const struct sink_batch *batch, const struct progress *prog
     for (size_t i = 0; i < batch->n_sources; i++) {
         const struct sink_batch_source *source = &batch->sources[i];
         if (source->next > source->from)
-            load.sources[load.n_sources++] = (struct load_source){.source = source->name,
-                                                                  .ledger_from = source->from,
-                                                                  .ledger_next = source->next,
-                                                                  .high = source->high};
+            load.sources[load.n_sources++] = (struct load_source){
+                .source = source->name, .ledger_from = source->from, .ledger_next = source->next, .high = source->high};
     }
     for (size_t i = 0; i < batch->n_tables; i++) {
         const struct sink_batch_table *table = &batch->tables[i];

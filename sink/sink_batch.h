@@ -64,8 +64,8 @@ struct sink_batch {
 };
 
 /* The pointers must outlive the batch. */
-struct sink_batch *sink_batch_new(const struct config_sink *config, struct tables *tables,
-                                  struct plans *plans, struct rejects *rejects);
+struct sink_batch *sink_batch_new(const struct config_sink *config, struct tables *tables, struct plans *plans,
+                                  struct rejects *rejects);
 void sink_batch_free(struct sink_batch *batch);
 
 /* Takes events[*at, n) in; *at says how far it came. RC_AGAIN: the table of event *at has to be brought into

@@ -35,15 +35,13 @@ struct source {
     bool open;       /* the reader stands at the batch's start or behind it */
     bool is_missing; /* the ledger does not exist yet */
     int64_t looked_at_ms;
-    int64_t from; /* as the warehouse has it once everything handed over is applied */
-    int64_t
-        batch_start;    /* where reading the current batch again would begin; -1: the ledger's first record */
-    bool at_cut, moved; /* moved: records since `from` */
+    int64_t from;           /* as the warehouse has it once everything handed over is applied */
+    int64_t batch_start;    /* where reading the current batch again would begin; -1: the ledger's first record */
+    bool at_cut, moved;     /* moved: records since `from` */
     int64_t last_cut_next;  /* behind the last cut */
     int64_t commit_time_us; /* newest commit of the records since `from` */
-    int64_t
-        idle_shown_us; /* the source had nothing more up to this time, and all of it was in the warehouse */
-    int64_t until, limit; /* until-caught-up: the ledger's end at start; where reading stops, -1: nowhere */
+    int64_t idle_shown_us;  /* the source had nothing more up to this time, and all of it was in the warehouse */
+    int64_t until, limit;   /* until-caught-up: the ledger's end at start; where reading stops, -1: nowhere */
 };
 
 struct sink_worker {
@@ -77,15 +75,14 @@ static void name_writer(struct sink_worker *worker)
         host[0] = '\0';
     if (getrandom(&draw, sizeof(draw), 0) != sizeof(draw))
         draw = (uint64_t)clock_wall_us();
-    snprintf(worker->writer, sizeof(worker->writer), "%s-%d-%016llx", host, (int)getpid(),
-             (unsigned long long)draw);
+    snprintf(worker->writer, sizeof(worker->writer), "%s-%d-%016llx", host, (int)getpid(), (unsigned long long)draw);
     for (char *at = worker->writer; *at != '\0'; at++)
         if ((*at < 'a' || *at > 'z') && (*at < 'A' || *at > 'Z') && (*at < '0' || *at > '9'))
             *at = '-';
 }
 
-static enum rc worker_new(const struct config *config, const struct config_sink *sink,
-                          struct sink_worker *worker, struct err *err)
+static enum rc worker_new(const struct config *config, const struct config_sink *sink, struct sink_worker *worker,
+                          struct err *err)
 {
     *worker = (struct sink_worker){.config = config, .sink = sink, .n_sources = sink->sources.n};
     name_writer(worker);
@@ -109,8 +106,7 @@ static enum rc worker_new(const struct config *config, const struct config_sink 
         struct source *source = &worker->sources[i];
         *source = (struct source){.name = sink->sources.items[i], .at_cut = true, .limit = -1};
         topic_of_ledger(source->ledger_topic, config->prefix, source->name);
-        source->reader = ledger_reader_new(consumer_log(worker->consumer), source->name,
-                                           source->ledger_topic);
+        source->reader = ledger_reader_new(consumer_log(worker->consumer), source->name, source->ledger_topic);
         ledger_reader_ignore(source->reader, worker->rejects_topic);
     }
     return RC_OK;
@@ -163,8 +159,8 @@ static enum rc check_ledgers(struct sink_worker *worker, struct err *err)
 static enum rc check_all(struct sink_worker *worker, struct err *err)
 {
     TRY(check_endpoints(worker, err));
-    TRY(warehouse_read_progress(worker->warehouse, worker->sink->sources.items, worker->n_sources,
-                                worker->progress, err));
+    TRY(warehouse_read_progress(worker->warehouse, worker->sink->sources.items, worker->n_sources, worker->progress,
+                                err));
     return check_ledgers(worker, err);
 }
 
@@ -416,8 +412,7 @@ static void tell_lag(struct sink_worker *worker)
         int64_t shown_us = MAX(applier_shown_us(worker->applier, i), source->idle_shown_us);
         int64_t end = consumer_end_seen(worker->consumer, source->ledger_topic, 0);
         if (source->open && source->at_cut && worker->batch->events == 0 && applier_is_idle(worker->applier))
-            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_next(source->reader), source->name,
-                       NULL);
+            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_next(source->reader), source->name, NULL);
         if (shown_us > 0)
             metric_set(METRIC_sink_lag_seconds, (double)(now_us - shown_us) / US_PER_S, source->name, NULL);
         if (end >= 0)
@@ -457,8 +452,7 @@ static void housekeep(struct sink_worker *worker)
         health_touch(); /* nothing is missing in the warehouse */
 }
 
-static enum rc read_round(struct sink_worker *worker, enum batch_verdict verdict, bool *was_dry,
-                          struct err *err)
+static enum rc read_round(struct sink_worker *worker, enum batch_verdict verdict, bool *was_dry, struct err *err)
 {
     int timeout_ms = *was_dry ? (int)MAX(IDLE_WAIT_MS / MAX(worker->n_sources, (size_t)1), (size_t)1) : 0;
     int64_t start_ms = clock_mono_ms();
@@ -511,15 +505,13 @@ static enum rc pump(struct sink_worker *worker, struct err *err)
 static enum rc start(struct sink_worker *worker, struct err *err)
 {
     TRY(check_all(worker, err));
-    TRY(warehouse_claim(worker->warehouse, worker->sink->sources.items, worker->n_sources, worker->progress,
-                        err));
+    TRY(warehouse_claim(worker->warehouse, worker->sink->sources.items, worker->n_sources, worker->progress, err));
     TRY(check_ledgers(worker, err)); /* the worker that was fenced just now may have gone on since */
     if (worker->until_caught_up)
         TRY(note_ends(worker, err));
     for (size_t i = 0; i < worker->n_sources; i++) {
         worker->sources[i].from = worker->sources[i].batch_start = worker->progress[i].ledger_next;
-        metric_set(METRIC_sink_ledger_offset, (double)worker->progress[i].ledger_next,
-                   worker->sources[i].name, NULL);
+        metric_set(METRIC_sink_ledger_offset, (double)worker->progress[i].ledger_next, worker->sources[i].name, NULL);
         log_info("source_opened", LOG_STR("source", worker->sources[i].name),
                  LOG_I64("ledger_next", worker->progress[i].ledger_next));
     }
@@ -530,8 +522,7 @@ static enum rc start(struct sink_worker *worker, struct err *err)
     return RC_OK;
 }
 
-enum rc sink_run(const struct config *config, const struct config_sink *sink, bool until_caught_up,
-                 struct err *err)
+enum rc sink_run(const struct config *config, const struct config_sink *sink, bool until_caught_up, struct err *err)
 {
     struct sink_worker worker;
     health_set(HEALTH_STARTING, "");

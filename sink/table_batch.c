@@ -126,8 +126,7 @@ static bool is_partial(const struct table_batch *batch, const struct change *cha
 static enum rc check_row_bytes(const struct table_batch *batch, const struct buf *body, struct err *err)
 {
     if (body->failed || body->len > CSV_ROW_MAX_BYTES)
-        return err_set(err, ERR_VALUE_TOO_LONG,
-                       "table \"%s\": the row is longer than the %d bytes that COPY takes",
+        return err_set(err, ERR_VALUE_TOO_LONG, "table \"%s\": the row is longer than the %d bytes that COPY takes",
                        batch->target->table, CSV_ROW_MAX_BYTES);
     return RC_OK;
 }
@@ -144,8 +143,7 @@ static enum rc put_key_fields(struct table_batch *batch, struct buf *out, const 
     return RC_OK;
 }
 
-static const struct avro_value *key_value(const struct target *target, const struct avro_value *values,
-                                          size_t column)
+static const struct avro_value *key_value(const struct target *target, const struct avro_value *values, size_t column)
 {
     for (size_t i = 0; i < target->n_key_columns; i++)
         if (target->key_columns[i] == column)
@@ -161,8 +159,7 @@ static enum rc encode_delete(struct table_batch *batch, struct buf *body, const 
         if (i > 0)
             buf_put_u8(body, ',');
         if (batch->target->columns[i].is_key)
-            TRY(csv_put(body, &batch->columns[i], key_value(batch->target, key_values, i), &batch->seen,
-                        err));
+            TRY(csv_put(body, &batch->columns[i], key_value(batch->target, key_values, i), &batch->seen, err));
         else
             buf_put_u8(body, CSV_NULL);
     }
@@ -184,8 +181,7 @@ static enum rc earlier_read(struct table_batch *batch, uint64_t value, struct ea
 
 /* The row before this change. When it moved, its old key may already be deleted in this batch (the delete
  * that belongs to the move): then what that delete found is meant. */
-static enum rc earlier_find(struct table_batch *batch, uint64_t value, bool moved, struct earlier *ret,
-                            struct err *err)
+static enum rc earlier_find(struct table_batch *batch, uint64_t value, bool moved, struct earlier *ret, struct err *err)
 {
     ret->where = batch->stats.truncated ? EARLIER_GONE : EARLIER_IN_WAREHOUSE;
     if (value == 0)
@@ -212,23 +208,21 @@ static void split_fields(struct table_batch *batch, const struct earlier *earlie
 static bool earlier_has(const struct earlier *earlier, size_t column)
 {
     return earlier->where == EARLIER_IMAGE &&
-           (!earlier->image.is_partial ||
-            !bitmap_has(earlier->body.ptr + earlier->image.fields_bytes, column));
+           (!earlier->image.is_partial || !bitmap_has(earlier->body.ptr + earlier->image.fields_bytes, column));
 }
 
 /* One column's field. Keys are taken from the record's key: a long key may itself not have travelled in the
  * row. */
-static enum rc put_field(struct table_batch *batch, const struct change *change,
-                         const struct earlier *earlier, size_t column, bool *ret_kept, struct err *err)
+static enum rc put_field(struct table_batch *batch, const struct change *change, const struct earlier *earlier,
+                         size_t column, bool *ret_kept, struct err *err)
 {
     if (batch->target->columns[column].is_key)
-        return csv_put(&batch->body, &batch->columns[column],
-                       key_value(batch->target, change->key_values, column), &batch->seen, err);
+        return csv_put(&batch->body, &batch->columns[column], key_value(batch->target, change->key_values, column),
+                       &batch->seen, err);
     if (!did_not_travel(batch, change, column)) {
         static const struct avro_value absent = {.kind = AVRO_VALUE_NULL};
         int at = batch->row_of[column];
-        return csv_put(&batch->body, &batch->columns[column], at < 0 ? &absent : &change->row[at],
-                       &batch->seen, err);
+        return csv_put(&batch->body, &batch->columns[column], at < 0 ? &absent : &change->row[at], &batch->seen, err);
     }
     if (earlier_has(earlier, column)) {
         buf_put_slice(&batch->body, batch->earlier_fields[column]);
@@ -241,8 +235,8 @@ static enum rc put_field(struct table_batch *batch, const struct change *change,
 }
 
 /* The row's image into batch->body; what did not travel comes from `earlier`. */
-static enum rc encode_row(struct table_batch *batch, const struct change *change,
-                          const struct earlier *earlier, struct image *ret_image, struct err *err)
+static enum rc encode_row(struct table_batch *batch, const struct change *change, const struct earlier *earlier,
+                          struct image *ret_image, struct err *err)
 {
     bool kept = false;
     buf_clear(&batch->body);
@@ -284,8 +278,7 @@ static void count_value(struct table_batch *batch, uint64_t value, int64_t by)
 }
 
 /* Cannot fail: room was reserved. */
-static void take_in(struct table_batch *batch, const struct image *image, struct slice body,
-                    uint64_t old_value)
+static void take_in(struct table_batch *batch, const struct image *image, struct slice body, uint64_t old_value)
 {
     uint64_t value = image_log_append(batch->log, *image, body) + 1;
     value |= image->is_delete ? VALUE_DELETE : 0;
@@ -298,8 +291,7 @@ static void take_in(struct table_batch *batch, const struct image *image, struct
 static enum rc reserve(struct table_batch *batch, size_t bytes, struct err *err)
 {
     if (!key_index_reserve(batch->index, 2))
-        return err_set(err, ERR_NO_MEMORY, "could not grow the key index of table \"%s\"",
-                       batch->target->table);
+        return err_set(err, ERR_NO_MEMORY, "could not grow the key index of table \"%s\"", batch->target->table);
     return image_log_reserve(batch->log, bytes + 2 * sizeof(struct image), err);
 }
 
@@ -349,8 +341,7 @@ struct move {
     bool from_is_known; /* what stood under the old key can still be told */
 };
 
-static enum rc move_find(struct table_batch *batch, const struct change *change, struct move *ret,
-                         struct err *err)
+static enum rc move_find(struct table_batch *batch, const struct change *change, struct move *ret, struct err *err)
 {
     ret->from = key_hash_of(change->moved_from);
     ret->value = key_index_get(batch->index, ret->from);
@@ -416,8 +407,8 @@ static void add_truncate(struct table_batch *batch, struct position pos)
     batch->stats.truncate_pos = pos;
 }
 
-enum rc table_batch_add(struct table_batch *batch, const struct table_shape *plan_shape,
-                        const struct change *change, struct err *err)
+enum rc table_batch_add(struct table_batch *batch, const struct table_shape *plan_shape, const struct change *change,
+                        struct err *err)
 {
     if (change->op == OP_TRUNCATE) {
         add_truncate(batch, change->pos);

@@ -17,8 +17,8 @@
 struct table_batch;
 
 struct table_batch_budget {
-    size_t memory_bytes;     /* of the log, before it spills */
-    size_t part_bytes;       /* uncompressed size at which a part is closed */
+    size_t memory_bytes; /* of the log, before it spills */
+    size_t part_bytes;   /* uncompressed size at which a part is closed */
     const char *spill_dir;
 };
 
@@ -38,8 +38,8 @@ struct table_batch_stats {
     uint64_t partial;          /* upserts that the warehouse has to complete */
     bool truncated;            /* the table is emptied first */
     struct position min_pos, max_pos;
-    int64_t max_bytes_seen;    /* reserved for widening: longest text, in bytes */
-    struct position truncate_pos; /* of the last truncate; when truncated */
+    int64_t max_bytes_seen;            /* reserved for widening: longest text, in bytes */
+    struct position truncate_pos;      /* of the last truncate; when truncated */
     uint64_t log_bytes, spilled_bytes; /* what the images take, and how much of it is on disk */
 };
 void table_batch_stats(const struct table_batch *batch, struct table_batch_stats *ret_stats);

@@ -81,8 +81,7 @@ static void put_line(struct parts *parts, const struct image *image, struct slic
 static enum rc flush_lines(struct parts *parts, struct err *err)
 {
     if (parts->lines.failed)
-        return err_set(err, ERR_NO_MEMORY, "could not hold the CSV lines of table \"%s\"",
-                       parts->batch->target->table);
+        return err_set(err, ERR_NO_MEMORY, "could not hold the CSV lines of table \"%s\"", parts->batch->target->table);
     TRY(part_writer_put(parts->writer, buf_slice(&parts->lines), err));
     buf_clear(&parts->lines);
     return RC_OK;
@@ -107,8 +106,7 @@ static enum rc close_part(struct parts *parts, size_t number, struct err *err)
     buf_put_str(&parts->manifest, number == 0 ? "{\"entries\":[" : ",");
     buf_put_str(&parts->manifest, "{\"url\":");
     buf_put_json_string(&parts->manifest, buf_slice(&url));
-    buf_printf(&parts->manifest, ",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}",
-               (unsigned long long)bytes);
+    buf_printf(&parts->manifest, ",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}", (unsigned long long)bytes);
     return RC_OK;
 }
 
@@ -151,14 +149,12 @@ static enum rc write_parts(struct parts *parts, size_t *ret_n, struct err *err)
     return RC_OK;
 }
 
-static enum rc write_manifest(struct parts *parts, const struct part_store *store, const char *key,
-                              struct err *err)
+static enum rc write_manifest(struct parts *parts, const struct part_store *store, const char *key, struct err *err)
 {
     uint64_t bytes;
     buf_put_str(&parts->manifest, "]}\n");
     if (parts->manifest.failed)
-        return err_set(err, ERR_NO_MEMORY, "could not hold the manifest of table \"%s\"",
-                       parts->batch->target->table);
+        return err_set(err, ERR_NO_MEMORY, "could not hold the manifest of table \"%s\"", parts->batch->target->table);
     TRY(store->open(store->context, key, err));
     TRY(store->put(store->context, buf_slice(&parts->manifest), err));
     return store->finish(store->context, &bytes, err);
@@ -201,8 +197,8 @@ enum rc table_batch_store(struct table_batch *batch, const struct part_store *st
     return rc;
 }
 
-enum rc table_batch_upload(struct table_batch *batch, struct s3 *s3, const char *bucket,
-                           const char *key_prefix, char ret_manifest_key[1024], struct err *err)
+enum rc table_batch_upload(struct table_batch *batch, struct s3 *s3, const char *bucket, const char *key_prefix,
+                           char ret_manifest_key[1024], struct err *err)
 {
     struct part_s3 part_s3 = {.s3 = s3};
     struct part_store store = part_store_s3(&part_s3);

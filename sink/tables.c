@@ -75,9 +75,8 @@ static enum rc key_indexes(const struct sink_table *table, const struct table_sh
         while (at < shape->n_columns && strcmp(shape->columns[at].name, key->columns[i].name) != 0)
             at++;
         if (at == shape->n_columns)
-            return err_set(err, ERR_REDSHIFT_SCHEMA,
-                           "topic %s: the key has a field \"%s\" that the row does not have", table->topic,
-                           key->columns[i].name);
+            return err_set(err, ERR_REDSHIFT_SCHEMA, "topic %s: the key has a field \"%s\" that the row does not have",
+                           table->topic, key->columns[i].name);
         ret_indexes[i] = (uint16_t)at;
     }
     return RC_OK;
@@ -101,8 +100,7 @@ static enum rc check_same_key(const struct sink_table *table, const struct targe
     const struct target *held = table->target;
     bool same = held->n_key_columns == wanted->n_key_columns;
     for (size_t i = 0; same && i < held->n_key_columns; i++)
-        same = strcmp(held->columns[held->key_columns[i]].name,
-                      wanted->columns[wanted->key_columns[i]].name) == 0;
+        same = strcmp(held->columns[held->key_columns[i]].name, wanted->columns[wanted->key_columns[i]].name) == 0;
     if (!same)
         return err_set(err, ERR_REDSHIFT_SCHEMA,
                        "topic %s: the key changed; rows that are in \"%s\" cannot be found by the new one",
@@ -131,8 +129,7 @@ static bool is_fitting(const struct sink_table *table, uint32_t value_id, uint32
     return false;
 }
 
-void sink_table_set_fitting(struct sink_table *table, const struct value_plan *value,
-                            const struct record_key_plan *key)
+void sink_table_set_fitting(struct sink_table *table, const struct value_plan *value, const struct record_key_plan *key)
 {
     if (is_fitting(table, value->id, key->id))
         return;
@@ -141,8 +138,8 @@ void sink_table_set_fitting(struct sink_table *table, const struct value_plan *v
     table->fitting[table->n_fitting++].key_id = key->id;
 }
 
-enum rc sink_table_fits(struct sink_table *table, const struct value_plan *value,
-                        const struct record_key_plan *key, bool *ret_fits, struct err *err)
+enum rc sink_table_fits(struct sink_table *table, const struct value_plan *value, const struct record_key_plan *key,
+                        bool *ret_fits, struct err *err)
 {
     *ret_fits = is_fitting(table, value->id, key->id);
     if (*ret_fits || table->target == NULL)

@@ -32,9 +32,8 @@ MUST_CHECK enum rc tables_find(struct tables *tables, const char *topic, struct 
 MUST_CHECK enum rc sink_table_fits(struct sink_table *table, const struct value_plan *value,
                                    const struct record_key_plan *key, bool *ret_fits, struct err *err);
 /* Makes the target, or extends it. */
-MUST_CHECK enum rc sink_table_shape(struct sink_table *table, const char *schema,
-                                    const struct value_plan *value, const struct record_key_plan *key,
-                                    struct err *err);
+MUST_CHECK enum rc sink_table_shape(struct sink_table *table, const char *schema, const struct value_plan *value,
+                                    const struct record_key_plan *key, struct err *err);
 /* Remembers that they fit, also when the warehouse kept a narrower column. */
 void sink_table_set_fitting(struct sink_table *table, const struct value_plan *value,
                             const struct record_key_plan *key);

@@ -41,8 +41,7 @@ static enum rc copy_count(struct table_run *run, uint64_t *ret_rows, struct err 
     SCOPED(PQclear) PGresult *res = NULL;
     TRY(session_query(run->apply->session, SQL_COPY_COUNT, 0, NULL, "read the count of a load", &res, err));
     if (PQntuples(res) != 1)
-        return err_set(err, ERR_REDSHIFT_COUNT, "redshift gave no count for the load of \"%s\"",
-                       run->target->table);
+        return err_set(err, ERR_REDSHIFT_COUNT, "redshift gave no count for the load of \"%s\"", run->target->table);
     *ret_rows = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
     return RC_OK;
 }
@@ -60,8 +59,8 @@ static enum rc put_copy(struct table_run *run, struct err *err)
         .with_partial = run->stats.partial > 0,
     };
     if (copy.iam_role == NULL)
-        TRY(s3_copy_credentials(run->apply->s3, &copy.access_key_id, &copy.secret_access_key,
-                                &copy.session_token, err));
+        TRY(s3_copy_credentials(run->apply->s3, &copy.access_key_id, &copy.secret_access_key, &copy.session_token,
+                                err));
     sql_copy(&run->sql, run->target, &copy);
     return RC_OK;
 }
@@ -102,8 +101,8 @@ static enum rc reject_missing(struct table_run *self, struct err *err)
     const struct position *above = self->table->replay ? &self->table->applied : NULL;
     uint64_t deletes = 0;
     sql_read_incomplete(&self->sql, self->target, above);
-    enum rc rc = missing_reject(self->apply->session, &self->sql, self->table, self->apply->rejects,
-                                &self->missing, err);
+    enum rc rc = missing_reject(self->apply->session, &self->sql, self->table, self->apply->rejects, &self->missing,
+                                err);
     buf_clear(&self->sql);
     if (rc != RC_OK || self->missing == 0)
         return rc;
@@ -135,11 +134,10 @@ static enum rc complete(struct table_run *self, struct err *err)
     if (completed < self->stats.partial)
         TRY(reject_missing(self, err));
     if (completed + self->missing != self->stats.partial)
-        return err_set(
-            err, ERR_REDSHIFT_COUNT,
-            "\"%s\": %llu changed rows leave columns as they are in redshift: %llu are there, %llu are not",
-            self->target->table, (unsigned long long)self->stats.partial, (unsigned long long)completed,
-            (unsigned long long)self->missing);
+        return err_set(err, ERR_REDSHIFT_COUNT,
+                       "\"%s\": %llu changed rows leave columns as they are in redshift: %llu are there, %llu are not",
+                       self->target->table, (unsigned long long)self->stats.partial, (unsigned long long)completed,
+                       (unsigned long long)self->missing);
     return RC_OK;
 }
 
@@ -190,11 +188,9 @@ static enum rc apply_run(struct table_run *self, struct applied *ret_applied, st
     return RC_OK;
 }
 
-enum rc apply_table(struct apply *apply, const struct load_table *table, struct applied *ret_applied,
-                    struct err *err)
+enum rc apply_table(struct apply *apply, const struct load_table *table, struct applied *ret_applied, struct err *err)
 {
-    struct table_run self = {
-        .apply = apply, .table = table, .target = table->target, .sql = buf_new(SQL_MAX_BYTES)};
+    struct table_run self = {.apply = apply, .table = table, .target = table->target, .sql = buf_new(SQL_MAX_BYTES)};
     table_batch_stats(table->batch, &self.stats);
     enum rc rc = apply_run(&self, ret_applied, err);
     buf_done(&self.sql);
@@ -221,12 +217,11 @@ static int trimmed_len(const char *text)
 
 static enum rc err_load(struct err *err, const struct target *target, const PGresult *res)
 {
-    const char *column = PQgetvalue(res, 0, 0), *reason = PQgetvalue(res, 0, 2),
-               *file = PQgetvalue(res, 0, 3);
+    const char *column = PQgetvalue(res, 0, 0), *reason = PQgetvalue(res, 0, 2), *file = PQgetvalue(res, 0, 3);
     return err_set(err, ERR_REDSHIFT_LOAD,
-                   "could not load into \"%s\": column \"%.*s\": code %s, %.*s, in %.*s line %s",
-                   target->table, trimmed_len(column), column, PQgetvalue(res, 0, 1), reason_len(reason),
-                   reason, trimmed_len(file), file, PQgetvalue(res, 0, 4));
+                   "could not load into \"%s\": column \"%.*s\": code %s, %.*s, in %.*s line %s", target->table,
+                   trimmed_len(column), column, PQgetvalue(res, 0, 1), reason_len(reason), reason, trimmed_len(file),
+                   file, PQgetvalue(res, 0, 4));
 }
 
 enum rc apply_explain_load(struct apply *apply, struct err *err)
@@ -240,8 +235,8 @@ enum rc apply_explain_load(struct apply *apply, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(sql_load_errors); i++) {
         SCOPED(PQclear) PGresult *res = NULL;
         struct err unread;
-        if (session_query(apply->session, sql_load_errors[i], 1, params, "read the load errors", &res,
-                          &unread) == RC_OK &&
+        if (session_query(apply->session, sql_load_errors[i], 1, params, "read the load errors", &res, &unread) ==
+                RC_OK &&
             PQntuples(res) > 0)
             return err_load(err, table->target, res);
     }

@@ -62,15 +62,13 @@ enum rc catalog_has_schema(PGconn *conn, const char *schema, bool *ret_exists, s
     return has_rows(conn, SQL_HAS_SCHEMA, params, 1, ret_exists, err);
 }
 
-enum rc catalog_has_table(PGconn *conn, const char *schema, const char *table, bool *ret_exists,
-                          struct err *err)
+enum rc catalog_has_table(PGconn *conn, const char *schema, const char *table, bool *ret_exists, struct err *err)
 {
     const char *params[] = {schema, table};
     return has_rows(conn, SQL_HAS_TABLE, params, 2, ret_exists, err);
 }
 
-static enum rc read_columns(PGconn *conn, const struct target *target, PGresult **ret_columns,
-                            struct err *err)
+static enum rc read_columns(PGconn *conn, const struct target *target, PGresult **ret_columns, struct err *err)
 {
     const char *params[] = {target->schema, target->table};
     PGresult *res = PQexecParams(conn, SQL_COLUMNS, 2, NULL, params, NULL, NULL, 0);
@@ -116,13 +114,13 @@ static enum rc err_type(struct err *err, const struct target *target, const stru
     char text[64];
     struct buf type = buf_over(text, sizeof(text));
     target_put_type(&type, wanted);
-    return err_set(err, ERR_REDSHIFT_SCHEMA, "column \"%s\" of \"%s\".\"%s\" is %s, the events need %s",
-                   wanted->name, target->schema, target->table, held, buf_cstr(&type));
+    return err_set(err, ERR_REDSHIFT_SCHEMA, "column \"%s\" of \"%s\".\"%s\" is %s, the events need %s", wanted->name,
+                   target->schema, target->table, held, buf_cstr(&type));
 }
 
 /* What the catalog has replaces what the events would get, when it holds all of it. */
-static enum rc adopt_column(const struct target *target, struct target_column *column,
-                            const PGresult *columns, int row, bool *ret_too_narrow, struct err *err)
+static enum rc adopt_column(const struct target *target, struct target_column *column, const PGresult *columns, int row,
+                            bool *ret_too_narrow, struct err *err)
 {
     struct target_column held;
     const char *type_name = PQgetvalue(columns, row, COL_TYPE);
@@ -153,22 +151,19 @@ static enum rc check_nullable(const struct target *target, const PGresult *colum
     for (int row = 0; row < PQntuples(columns); row++) {
         const char *name = PQgetvalue(columns, row, COL_NAME);
         int at = target_find(target, name);
-        if (strcmp(PQgetvalue(columns, row, COL_NULLABLE), "NO") == 0 &&
-            (at < 0 || !target->columns[at].is_key))
+        if (strcmp(PQgetvalue(columns, row, COL_NULLABLE), "NO") == 0 && (at < 0 || !target->columns[at].is_key))
             return err_set(err, ERR_REDSHIFT_SCHEMA,
-                           "column \"%s\" of \"%s\".\"%s\" is NOT NULL, only key columns may be", name,
-                           target->schema, target->table);
+                           "column \"%s\" of \"%s\".\"%s\" is NOT NULL, only key columns may be", name, target->schema,
+                           target->table);
     }
     return RC_OK;
 }
 
-static enum rc run_ddl(PGconn *conn, struct buf *sql, const struct target *target, size_t *statements,
-                       struct err *err)
+static enum rc run_ddl(PGconn *conn, struct buf *sql, const struct target *target, size_t *statements, struct err *err)
 {
     if (sql->failed)
-        return err_set(err, ERR_REDSHIFT_SCHEMA,
-                       "a statement for \"%s\".\"%s\" is longer than redshift takes", target->schema,
-                       target->table);
+        return err_set(err, ERR_REDSHIFT_SCHEMA, "a statement for \"%s\".\"%s\" is longer than redshift takes",
+                       target->schema, target->table);
     TRY(catalog_execute(conn, buf_cstr(sql), "change a target table", err));
     ++*statements;
     return RC_OK;
@@ -207,8 +202,8 @@ static enum rc widen_column(PGconn *conn, const struct target *target, const str
     return run_ddl(conn, &sql, target, statements, err);
 }
 
-static enum rc ensure_columns(PGconn *conn, struct target *target, const PGresult *columns,
-                              size_t *statements, struct err *err)
+static enum rc ensure_columns(PGconn *conn, struct target *target, const PGresult *columns, size_t *statements,
+                              struct err *err)
 {
     TRY(check_nullable(target, columns, err));
     for (size_t i = 0; i < target->n_columns; i++) {
@@ -217,8 +212,8 @@ static enum rc ensure_columns(PGconn *conn, struct target *target, const PGresul
         bool too_narrow = false;
         if (row < 0 && column->is_key)
             return err_set(err, ERR_REDSHIFT_SCHEMA,
-                           "\"%s\".\"%s\" has no column \"%s\", which is the key of its events",
-                           target->schema, target->table, column->name);
+                           "\"%s\".\"%s\" has no column \"%s\", which is the key of its events", target->schema,
+                           target->table, column->name);
         if (row < 0) {
             TRY(add_column(conn, target, column, statements, err));
             continue;

@@ -39,8 +39,8 @@ static bool read_hex(const char *text, uint64_t *ret)
 static bool read_pos(const PGresult *res, int column, struct position *ret)
 {
     const char *text = PQgetvalue(res, 0, column);
-    return PQgetlength(res, 0, column) == POS_CHARS && text[HEX_CHARS] == '.' &&
-           read_hex(text, &ret->major) && read_hex(text + HEX_CHARS + 1, &ret->minor);
+    return PQgetlength(res, 0, column) == POS_CHARS && text[HEX_CHARS] == '.' && read_hex(text, &ret->major) &&
+           read_hex(text + HEX_CHARS + 1, &ret->minor);
 }
 
 static struct slice value_of(const PGresult *res, size_t column)
@@ -59,14 +59,12 @@ static void put_member(struct buf *out, const struct target *target, const PGres
         buf_put_json_string(out, value_of(res, column));
 }
 
-enum rc missing_row_read(struct missing_row *row, const PGresult *res, const struct target *target,
-                         struct err *err)
+enum rc missing_row_read(struct missing_row *row, const PGresult *res, const struct target *target, struct err *err)
 {
     int pos = (int)target->n_columns, keep = pos + 1;
     if (PQntuples(res) != 1 || PQnfields(res) != keep + 1 || !read_pos(res, pos, &row->pos) ||
         PQgetlength(res, 0, keep) != (int)target->n_columns)
-        return err_set(err, ERR_MALFORMED, "redshift gave a staged row of \"%s\" back in another form",
-                       target->table);
+        return err_set(err, ERR_MALFORMED, "redshift gave a staged row of \"%s\" back in another form", target->table);
     buf_clear(&row->key);
     buf_clear(&row->record);
     buf_clear(&row->brief);
@@ -130,8 +128,7 @@ enum rc missing_reject(struct session *session, struct buf *sql, const struct lo
                   "table \"%s\": columns did not travel, and the row that has them is not in the warehouse",
                   table->target->table);
     missing_row_init(&self.row);
-    enum rc rc = session_each(session, sql, "read incomplete rows of", table->target->table, reject_one,
-                              &self, err);
+    enum rc rc = session_each(session, sql, "read incomplete rows of", table->target->table, reject_one, &self, err);
     missing_row_done(&self.row);
     if (rc == RC_OK)
         *ret_rows = self.rows;

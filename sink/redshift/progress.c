@@ -53,8 +53,8 @@ enum rc progress_check(const PGresult *rows, const struct load *load, const char
                            source->source, sink);
         const char *owner = PQgetvalue(rows, row, PROGRESS_WRITER);
         if (strcmp(owner, writer) != 0)
-            return err_set(err, ERR_SINK_FENCED, "sink \"%s\" of worker %s was taken over by %s at %s UTC",
-                           sink, writer, owner[0] == '\0' ? "leat offsets reset" : owner,
+            return err_set(err, ERR_SINK_FENCED, "sink \"%s\" of worker %s was taken over by %s at %s UTC", sink,
+                           writer, owner[0] == '\0' ? "leat offsets reset" : owner,
                            PQgetvalue(rows, row, PROGRESS_UPDATED));
         int64_t found = progress_of(rows, source->source).ledger_next;
         if (found != source->ledger_from)

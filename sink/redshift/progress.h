@@ -8,14 +8,7 @@
 #include "sink/redshift/warehouse.h"
 
 /* Columns of sql_progress_read. */
-enum {
-    PROGRESS_SOURCE,
-    PROGRESS_NEXT,
-    PROGRESS_HIGH_MAJOR,
-    PROGRESS_HIGH_MINOR,
-    PROGRESS_WRITER,
-    PROGRESS_UPDATED
-};
+enum { PROGRESS_SOURCE, PROGRESS_NEXT, PROGRESS_HIGH_MAJOR, PROGRESS_HIGH_MINOR, PROGRESS_WRITER, PROGRESS_UPDATED };
 
 int progress_row(const PGresult *rows, const char *source); /* -1: none */
 /* ledger_next -1 when the source has no row. */
@@ -23,7 +16,7 @@ struct progress progress_of(const PGresult *rows, const char *source);
 
 /* Does the batch begin where the warehouse stands, and is `writer` still the worker that may write? Else
  * ERR_SINK_FENCED. ret_is_in: the batch is in the warehouse already, whoever put it there. */
-MUST_CHECK enum rc progress_check(const PGresult *rows, const struct load *load, const char *sink,
-                                  const char *writer, bool *ret_is_in, struct err *err);
+MUST_CHECK enum rc progress_check(const PGresult *rows, const struct load *load, const char *sink, const char *writer,
+                                  bool *ret_is_in, struct err *err);
 
 #endif

@@ -93,13 +93,13 @@ void session_abandon(struct session *session)
 static enum rc check_length(const struct buf *sql, const char *what, const char *table, struct err *err)
 {
     if (sql->failed)
-        return err_set(err, ERR_REDSHIFT_SCHEMA,
-                       "could not %s \"%s\": the statement is longer than redshift takes", what, table);
+        return err_set(err, ERR_REDSHIFT_SCHEMA, "could not %s \"%s\": the statement is longer than redshift takes",
+                       what, table);
     return RC_OK;
 }
 
-enum rc session_run(struct session *session, struct buf *sql, const char *what, const char *table,
-                    uint64_t *ret_rows, struct err *err)
+enum rc session_run(struct session *session, struct buf *sql, const char *what, const char *table, uint64_t *ret_rows,
+                    struct err *err)
 {
     TRY(check_length(sql, what, table, err));
     SCOPED(PQclear) PGresult *res = PQexec(session->conn, buf_cstr(sql));
@@ -111,8 +111,8 @@ enum rc session_run(struct session *session, struct buf *sql, const char *what, 
     return RC_OK;
 }
 
-enum rc session_each(struct session *session, struct buf *sql, const char *what, const char *table,
-                     session_row *each, void *context, struct err *err)
+enum rc session_each(struct session *session, struct buf *sql, const char *what, const char *table, session_row *each,
+                     void *context, struct err *err)
 {
     TRY(check_length(sql, what, table, err));
     if (PQsendQuery(session->conn, buf_cstr(sql)) != 1 || PQsetSingleRowMode(session->conn) != 1)

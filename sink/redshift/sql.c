@@ -157,8 +157,7 @@ void sql_stage_name(const struct target *target, char out[SQL_STAGE_NAME_BYTES])
 {
     char name[2 * TARGET_NAME_BYTES];
     int n = snprintf(name, sizeof(name), "%s.%s", target->schema, target->table);
-    snprintf(out, SQL_STAGE_NAME_BYTES, "_leat_stage_%016llx",
-             (unsigned long long)XXH3_64bits(name, (size_t)n));
+    snprintf(out, SQL_STAGE_NAME_BYTES, "_leat_stage_%016llx", (unsigned long long)XXH3_64bits(name, (size_t)n));
 }
 
 void sql_create_stage(struct buf *out, const struct target *target, bool with_partial)
@@ -401,8 +400,7 @@ void sql_merge(struct buf *out, const struct target *target)
 
 /* ---- progress ---- */
 
-static void put_progress(struct buf *out, const char *before, const struct sql_progress *progress,
-                         const char *after)
+static void put_progress(struct buf *out, const char *before, const struct sql_progress *progress, const char *after)
 {
     buf_put_str(out, before);
     put_name(out, progress->schema, progress->table);
@@ -426,10 +424,9 @@ void sql_progress_lock(struct buf *out, const struct sql_progress *progress)
 
 void sql_progress_read(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(
-        out,
-        "SELECT \"source\", \"ledger_next\", \"high_major\", \"high_minor\", \"writer\", \"updated_at\" FROM ",
-        progress, "");
+    put_progress(out,
+                 "SELECT \"source\", \"ledger_next\", \"high_major\", \"high_minor\", \"writer\", \"updated_at\" FROM ",
+                 progress, "");
 }
 
 void sql_progress_insert(struct buf *out, const struct sql_progress *progress)
@@ -446,15 +443,13 @@ void sql_progress_claim(struct buf *out, const struct sql_progress *progress)
 
 void sql_progress_advance(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(
-        out, "UPDATE ", progress,
-        " SET \"ledger_next\" = $2, \"high_major\" = $3, \"high_minor\" = $4, \"updated_at\" = GETDATE() "
-        "WHERE \"source\" = $1");
+    put_progress(out, "UPDATE ", progress,
+                 " SET \"ledger_next\" = $2, \"high_major\" = $3, \"high_minor\" = $4, \"updated_at\" = GETDATE() "
+                 "WHERE \"source\" = $1");
 }
 
 void sql_progress_reset(struct buf *out, const struct sql_progress *progress)
 {
-    put_progress(
-        out, "UPDATE ", progress,
-        " SET \"ledger_next\" = $2, \"writer\" = '', \"updated_at\" = GETDATE() WHERE \"source\" = $1");
+    put_progress(out, "UPDATE ", progress,
+                 " SET \"ledger_next\" = $2, \"writer\" = '', \"updated_at\" = GETDATE() WHERE \"source\" = $1");
 }

@@ -110,8 +110,7 @@ bool target_column_holds(const struct target_column *held, const struct target_c
         if (held->type == TARGET_VARBYTE)
             return held->bytes >= wanted->bytes;
         if (held->type == TARGET_DECIMAL)
-            return held->scale >= wanted->scale &&
-                   held->precision - held->scale >= wanted->precision - wanted->scale;
+            return held->scale >= wanted->scale && held->precision - held->scale >= wanted->precision - wanted->scale;
         return true;
     }
     if (held->type == TARGET_BIGINT)
@@ -161,14 +160,13 @@ static enum rc check_name(const char *table, const char *name, struct err *err)
     if (name[0] == '\0')
         return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": a column has no name", table);
     if (strncmp(name, "_leat_", strlen("_leat_")) == 0)
-        return err_set(err, ERR_REDSHIFT_SCHEMA,
-                       "table \"%s\": column \"%s\" has a name that leat keeps for itself", table, name);
+        return err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": column \"%s\" has a name that leat keeps for itself",
+                       table, name);
     for (size_t i = 0; i < ARRAY_LEN(system_columns); i++)
         if (strcmp(name, system_columns[i]) == 0)
-            return err_set(
-                err, ERR_REDSHIFT_SCHEMA,
-                "table \"%s\": redshift has a system column \"%s\", a column cannot have that name", table,
-                name);
+            return err_set(err, ERR_REDSHIFT_SCHEMA,
+                           "table \"%s\": redshift has a system column \"%s\", a column cannot have that name", table,
+                           name);
     return RC_OK;
 }
 
@@ -187,8 +185,8 @@ static enum rc check_collisions(const char *table, const struct table_shape *sha
             target_fold_name(shape->columns[j].name, b);
             if (strcmp(a, b) == 0)
                 return err_set(err, ERR_REDSHIFT_SCHEMA,
-                               "table \"%s\": columns \"%s\" and \"%s\" both become \"%s\" in redshift",
-                               table, shape->columns[j].name, shape->columns[i].name, a);
+                               "table \"%s\": columns \"%s\" and \"%s\" both become \"%s\" in redshift", table,
+                               shape->columns[j].name, shape->columns[i].name, a);
         }
     }
     return RC_OK;
@@ -226,8 +224,8 @@ static enum rc target_fill(struct target *target, const struct table_shape *shap
         struct target_column column = target_column_of(&shape->columns[i], is_key);
         if (is_key && !can_be_key(column.type))
             return err_set(err, ERR_REDSHIFT_SCHEMA,
-                           "table \"%s\": key column \"%s\" is a %s, which cannot be a key in redshift",
-                           target->table, name, type_names[column.type]);
+                           "table \"%s\": key column \"%s\" is a %s, which cannot be a key in redshift", target->table,
+                           name, type_names[column.type]);
         target_append(target, column, name);
     }
     return RC_OK;
@@ -255,12 +253,11 @@ enum rc target_new(const char *schema, const struct table_shape *shape, const ui
 
     enum rc rc = RC_OK;
     if (n_key_columns == 0)
-        rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\" has no key: its rows cannot be told apart",
-                     target->table);
+        rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\" has no key: its rows cannot be told apart", target->table);
     for (size_t i = 0; i < n_key_columns && rc == RC_OK; i++)
         if (keys[i] >= shape->n_columns)
-            rc = err_set(err, ERR_REDSHIFT_SCHEMA,
-                         "table \"%s\": the key names a column that the rows do not have", target->table);
+            rc = err_set(err, ERR_REDSHIFT_SCHEMA, "table \"%s\": the key names a column that the rows do not have",
+                         target->table);
     if (rc == RC_OK)
         rc = target_fill(target, shape, err);
     if (rc != RC_OK) {
@@ -307,8 +304,7 @@ static enum rc check_extension(const struct target *target, const struct table_s
     return RC_OK;
 }
 
-enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added,
-                      struct err *err)
+enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added, struct err *err)
 {
     TRY(check_extension(target, shape, err));
     size_t changed = 0;

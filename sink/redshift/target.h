@@ -13,35 +13,46 @@
 #include "proto/column.h"
 
 enum target_type {
-    TARGET_BOOLEAN, TARGET_SMALLINT, TARGET_INTEGER, TARGET_BIGINT, TARGET_REAL, TARGET_DOUBLE, TARGET_DECIMAL,
-    TARGET_VARCHAR, TARGET_VARBYTE, TARGET_DATE, TARGET_TIME, TARGET_TIMESTAMP, TARGET_TIMESTAMPTZ, TARGET_SUPER,
+    TARGET_BOOLEAN,
+    TARGET_SMALLINT,
+    TARGET_INTEGER,
+    TARGET_BIGINT,
+    TARGET_REAL,
+    TARGET_DOUBLE,
+    TARGET_DECIMAL,
+    TARGET_VARCHAR,
+    TARGET_VARBYTE,
+    TARGET_DATE,
+    TARGET_TIME,
+    TARGET_TIMESTAMP,
+    TARGET_TIMESTAMPTZ,
+    TARGET_SUPER,
 };
 
 struct target_column {
-    const char *name;        /* folded to lower case, at most 127 bytes */
+    const char *name; /* folded to lower case, at most 127 bytes */
     enum target_type type;
-    int precision, scale;    /* DECIMAL */
-    int bytes;               /* VARCHAR, VARBYTE: declared width */
+    int precision, scale; /* DECIMAL */
+    int bytes;            /* VARCHAR, VARBYTE: declared width */
     bool is_key;
     enum column_type source; /* how the event carries it */
 };
 
 struct target {
-    const char *schema, *table;   /* as they stand in the warehouse */
+    const char *schema, *table; /* as they stand in the warehouse */
     struct target_column *columns;
-    size_t n_columns;             /* without _leat_pos */
+    size_t n_columns; /* without _leat_pos */
     uint16_t *key_columns;
     size_t n_key_columns;
-    unsigned generation;          /* grows with each change of shape */
+    unsigned generation; /* grows with each change of shape */
 };
 
 /* The warehouse type that a column of an event gets; docs/types.md. */
 struct target_column target_column_of(const struct column *column, bool is_key);
 /* A target for an event's shape (heap; target_free). ERR_REDSHIFT_SCHEMA for names that collide after folding, tables
  * without a key, key columns of a type that cannot be one. */
-MUST_CHECK enum rc target_new(const char *schema, const struct table_shape *shape,
-                              const uint16_t *key_columns, size_t n_key_columns, struct target **ret_target,
-                              struct err *err);
+MUST_CHECK enum rc target_new(const char *schema, const struct table_shape *shape, const uint16_t *key_columns,
+                              size_t n_key_columns, struct target **ret_target, struct err *err);
 void target_free(struct target *target);
 /* Columns of `shape` that `target` does not have yet, appended to it, and texts that `shape` allows to be longer than the
  * target's column, widened in it; how many of both. ERR_REDSHIFT_SCHEMA when a column's type became one that the
@@ -49,7 +60,7 @@ void target_free(struct target *target);
 MUST_CHECK enum rc target_extend(struct target *target, const struct table_shape *shape, size_t *ret_added,
                                  struct err *err);
 
-enum { TARGET_NAME_BYTES = 128 };       /* with the zero */
+enum { TARGET_NAME_BYTES = 128 }; /* with the zero */
 #define TARGET_POS_COLUMN "_leat_pos"
 
 /* A name as the warehouse keeps it: ASCII letters in lower case (quoted or not), 127 bytes at most, cut at a character. */

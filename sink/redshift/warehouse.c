@@ -11,8 +11,7 @@
 #include "sink/redshift/session.h"
 #include "sink/redshift/sql.h"
 
-static const char SQL_SCHEMA_RIGHTS[] =
-    "SELECT has_schema_privilege($1, 'USAGE'), has_schema_privilege($1, 'CREATE')";
+static const char SQL_SCHEMA_RIGHTS[] = "SELECT has_schema_privilege($1, 'USAGE'), has_schema_privilege($1, 'CREATE')";
 static const char SQL_DATABASE_RIGHTS[] =
     "SELECT has_database_privilege(current_database(), 'CREATE'), has_database_privilege(current_database(), 'TEMP')";
 enum { STATEMENT_BYTES = 4096, NUMBER_CHARS = 24, REJECTS_FLUSH_MS = 5000 };
@@ -57,9 +56,8 @@ void warehouse_free(struct warehouse *warehouse)
 
 typedef void progress_sql(struct buf *out, const struct sql_progress *progress);
 
-static enum rc progress_query(struct warehouse *warehouse, progress_sql *build, int n_params,
-                              const char *const *params, const char *what, PGresult **ret_res,
-                              struct err *err)
+static enum rc progress_query(struct warehouse *warehouse, progress_sql *build, int n_params, const char *const *params,
+                              const char *what, PGresult **ret_res, struct err *err)
 {
     char storage[STATEMENT_BYTES];
     struct buf sql = buf_over(storage, sizeof(storage));
@@ -67,8 +65,8 @@ static enum rc progress_query(struct warehouse *warehouse, progress_sql *build, 
     return session_query(&warehouse->session, buf_cstr(&sql), n_params, params, what, ret_res, err);
 }
 
-static enum rc progress_run(struct warehouse *warehouse, progress_sql *build, int n_params,
-                            const char *const *params, const char *what, uint64_t *ret_rows, struct err *err)
+static enum rc progress_run(struct warehouse *warehouse, progress_sql *build, int n_params, const char *const *params,
+                            const char *what, uint64_t *ret_rows, struct err *err)
 {
     SCOPED(PQclear) PGresult *res = NULL;
     TRY(progress_query(warehouse, build, n_params, params, what, &res, err));
@@ -87,8 +85,7 @@ static enum rc progress_lock_and_read(struct warehouse *warehouse, PGresult **re
 
 static enum rc progress_exists(struct warehouse *warehouse, bool *ret_exists, struct err *err)
 {
-    return catalog_has_table(warehouse->session.conn, warehouse->schema, warehouse->progress_table,
-                             ret_exists, err);
+    return catalog_has_table(warehouse->session.conn, warehouse->schema, warehouse->progress_table, ret_exists, err);
 }
 
 static enum rc progress_create(struct warehouse *warehouse, struct err *err)
@@ -108,12 +105,10 @@ static enum rc progress_create(struct warehouse *warehouse, struct err *err)
     if (exists)
         return RC_OK;
     sql_progress_create(&sql, &warehouse->progress);
-    return session_run(&warehouse->session, &sql, "create the progress table", warehouse->progress_table,
-                       NULL, err);
+    return session_run(&warehouse->session, &sql, "create the progress table", warehouse->progress_table, NULL, err);
 }
 
-static enum rc progress_insert(struct warehouse *warehouse, const char *source, const char *writer,
-                               struct err *err)
+static enum rc progress_insert(struct warehouse *warehouse, const char *source, const char *writer, struct err *err)
 {
     const char *params[] = {source, writer};
     return progress_run(warehouse, sql_progress_insert, 2, params, "write the progress", NULL, err);
@@ -168,8 +163,7 @@ enum rc warehouse_read_progress(struct warehouse *warehouse, const char *const *
     return RC_OK;
 }
 
-static enum rc set_in_transaction(struct warehouse *warehouse, const char *source, int64_t ledger_next,
-                                  struct err *err)
+static enum rc set_in_transaction(struct warehouse *warehouse, const char *source, int64_t ledger_next, struct err *err)
 {
     SCOPED(PQclear) PGresult *rows = NULL;
     char next[NUMBER_CHARS];
@@ -183,8 +177,7 @@ static enum rc set_in_transaction(struct warehouse *warehouse, const char *sourc
     return session_commit(&warehouse->session, err);
 }
 
-enum rc warehouse_set_progress(struct warehouse *warehouse, const char *source, int64_t ledger_next,
-                               struct err *err)
+enum rc warehouse_set_progress(struct warehouse *warehouse, const char *source, int64_t ledger_next, struct err *err)
 {
     TRY(session_connect(&warehouse->session, err));
     enum rc rc = progress_create(warehouse, err);
@@ -201,16 +194,15 @@ static enum rc check_database(struct warehouse *warehouse, bool schema_exists, s
 {
     const struct config_redshift *config = &warehouse->config->redshift;
     SCOPED(PQclear) PGresult *rights = NULL;
-    TRY(session_query(&warehouse->session, SQL_DATABASE_RIGHTS, 0, NULL, "read the rights on the database",
-                      &rights, err));
+    TRY(session_query(&warehouse->session, SQL_DATABASE_RIGHTS, 0, NULL, "read the rights on the database", &rights,
+                      err));
     if (!schema_exists && strcmp(PQgetvalue(rights, 0, 0), "t") != 0)
         return err_set(err, ERR_REDSHIFT_PERMISSION,
                        "schema \"%s\" does not exist, and \"%s\" may not create schemas in database \"%s\"",
                        warehouse->schema, config->user, config->database);
     if (strcmp(PQgetvalue(rights, 0, 1), "t") != 0)
-        return err_set(err, ERR_REDSHIFT_PERMISSION,
-                       "\"%s\" may not make temporary tables in database \"%s\"", config->user,
-                       config->database);
+        return err_set(err, ERR_REDSHIFT_PERMISSION, "\"%s\" may not make temporary tables in database \"%s\"",
+                       config->user, config->database);
     return RC_OK;
 }
 
@@ -223,8 +215,8 @@ static enum rc check_rights(struct warehouse *warehouse, struct err *err)
         return RC_OK;
     SCOPED(PQclear) PGresult *rights = NULL;
     const char *params[] = {warehouse->schema};
-    TRY(session_query(&warehouse->session, SQL_SCHEMA_RIGHTS, 1, params, "read the rights on the schema",
-                      &rights, err));
+    TRY(session_query(&warehouse->session, SQL_SCHEMA_RIGHTS, 1, params, "read the rights on the schema", &rights,
+                      err));
     if (strcmp(PQgetvalue(rights, 0, 0), "t") != 0 || strcmp(PQgetvalue(rights, 0, 1), "t") != 0)
         return err_set(err, ERR_REDSHIFT_PERMISSION, "\"%s\" needs USAGE and CREATE on schema \"%s\"",
                        warehouse->config->redshift.user, warehouse->schema);
@@ -302,8 +294,8 @@ static enum rc apply_tables(struct batch_run *run, struct err *err)
         return RC_OK;
     SCOPED(buf_done) struct buf sql = buf_new((size_t)1 << 20);
     sql_drop_stages(&sql, run->staged, n_staged);
-    return session_run(&run->warehouse->session, &sql, "drop the staging tables of",
-                       run->warehouse->config->name, NULL, err);
+    return session_run(&run->warehouse->session, &sql, "drop the staging tables of", run->warehouse->config->name, NULL,
+                       err);
 }
 
 static enum rc run_transaction(struct batch_run *run, bool *ret_was_in, struct err *err)
@@ -333,8 +325,7 @@ static void count_applied(const struct batch_run *run)
         metric_add(METRIC_sink_rows_merged_total, (double)run->applied[i].merged, table, NULL);
         metric_add(METRIC_sink_rows_deleted_total, (double)run->applied[i].deleted, table, NULL);
         if (run->applied[i].missing > 0)
-            metric_add(METRIC_sink_rejects_total, (double)run->applied[i].missing, table,
-                       err_name(ERR_ROW_MISSING));
+            metric_add(METRIC_sink_rejects_total, (double)run->applied[i].missing, table, err_name(ERR_ROW_MISSING));
     }
 }
 
@@ -365,10 +356,7 @@ enum rc warehouse_apply(struct warehouse *warehouse, struct s3 *s3, const struct
     struct batch_run run = {
         .warehouse = warehouse,
         .load = load,
-        .apply = {.session = &warehouse->session,
-                  .config = warehouse->config,
-                  .s3 = s3,
-                  .rejects = load->rejects},
+        .apply = {.session = &warehouse->session, .config = warehouse->config, .s3 = s3, .rejects = load->rejects},
     };
     bool was_in = false;
     /* Of an earlier attempt: while Kafka does not take them, the warehouse need not be asked again. */

@@ -17,8 +17,8 @@ struct warehouse;
 
 struct progress {
     const char *source;
-    int64_t ledger_next;       /* offset of the first ledger record that is not in the warehouse; -1: none ever loaded */
-    struct position high;      /* the highest position ever applied: at or below it, a batch is a replay */
+    int64_t ledger_next;  /* offset of the first ledger record that is not in the warehouse; -1: none ever loaded */
+    struct position high; /* the highest position ever applied: at or below it, a batch is a replay */
 };
 
 /* Does not connect yet. writer: this process's, drawn anew at each start. */
@@ -52,10 +52,10 @@ struct load_source {
 struct load_table {
     struct target *target;
     struct table_batch *batch;
-    const char *source, *topic;       /* where its rows come from; for rejects */
-    char manifest_key[1024];          /* "" : nothing staged */
-    bool replay;                      /* holds positions at or below `applied`: older rows must not win */
-    struct position applied;          /* the progress's high: nothing above it was ever applied */
+    const char *source, *topic; /* where its rows come from; for rejects */
+    char manifest_key[1024];    /* "" : nothing staged */
+    bool replay;                /* holds positions at or below `applied`: older rows must not win */
+    struct position applied;    /* the progress's high: nothing above it was ever applied */
 };
 
 struct load {
@@ -63,7 +63,7 @@ struct load {
     size_t n_sources;
     struct load_table *tables;
     size_t n_tables;
-    struct rejects *rejects;          /* the calling thread's: for rows that cannot be completed */
+    struct rejects *rejects; /* the calling thread's: for rows that cannot be completed */
 };
 
 /* BEGIN; LOCK progress; check; per table: COPY into a temp staging table, count, drop what is older than the target

@@ -73,8 +73,8 @@ static void address_aws(struct s3_client *client)
     bool has_dot = strchr(client->bucket, '.') != NULL;
     const char *country = strncmp(client->region, "cn-", 3) == 0 ? ".cn" : "";
     char host[512], origin[520], prefix[256] = "";
-    snprintf(host, sizeof(host), "%s%ss3.%s.amazonaws.com%s", has_dot ? "" : client->bucket,
-             has_dot ? "" : ".", client->region, country);
+    snprintf(host, sizeof(host), "%s%ss3.%s.amazonaws.com%s", has_dot ? "" : client->bucket, has_dot ? "" : ".",
+             client->region, country);
     snprintf(origin, sizeof(origin), "https://%s", host);
     if (has_dot)
         snprintf(prefix, sizeof(prefix), "/%s", client->bucket);
@@ -116,16 +116,14 @@ void s3_client_free(struct s3_client *client)
     free(client);
 }
 
-enum rc s3_client_credentials(struct s3_client *client, struct aws_credentials *ret_credentials,
-                              struct err *err)
+enum rc s3_client_credentials(struct s3_client *client, struct aws_credentials *ret_credentials, struct err *err)
 {
     return aws_credentials_get(client->provider, ret_credentials, err);
 }
 
 /* ---- one try ---- */
 
-static void put_url(struct buf *url, const struct s3_client *client, const char *path,
-                    const struct s3_request *request)
+static void put_url(struct buf *url, const struct s3_client *client, const char *path, const struct s3_request *request)
 {
     buf_clear(url);
     buf_put_str(url, client->origin);
@@ -291,12 +289,10 @@ static enum rc complain(const struct s3_client *client, const struct http_respon
         return err_set(err, code, "the bucket is in region %s, not %s: correct s3.region", complaint->region,
                        client->region);
     if (complaint->code[0] == '\0' && response->status < 300)
-        return err_set(err, code, "%s answered %ld, but not with what belongs to it", client->host,
-                       response->status);
+        return err_set(err, code, "%s answered %ld, but not with what belongs to it", client->host, response->status);
     bool has_message = complaint->message[0] != '\0';
     return err_set(err, code, "%s answered %ld%s%s%s%s", client->host, response->status,
-                   complaint->code[0] == '\0' ? "" : " ", complaint->code, has_message ? ": " : "",
-                   complaint->message);
+                   complaint->code[0] == '\0' ? "" : " ", complaint->code, has_message ? ": " : "", complaint->message);
 }
 
 /* False when the answer does not say what time it is. */
@@ -340,15 +336,14 @@ static bool may_try_again(struct s3_client *client, const struct s3_request *req
     }
 }
 
-static enum rc name_the_request(const struct s3_client *client, const struct s3_request *request,
-                                struct err *err)
+static enum rc name_the_request(const struct s3_client *client, const struct s3_request *request, struct err *err)
 {
     return err_wrap(err, "could not %s s3://%s/%s", request->method, client->bucket,
                     request->key == NULL ? "" : request->key);
 }
 
-enum rc s3_client_send(struct s3_client *client, const struct s3_request *request,
-                       struct s3_answer *ret_answer, struct err *err)
+enum rc s3_client_send(struct s3_client *client, const struct s3_request *request, struct s3_answer *ret_answer,
+                       struct err *err)
 {
     struct chances chances = {.retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS),
                               .end_ms = clock_mono_ms() + RETRY_BUDGET_MS};

@@ -25,7 +25,7 @@ struct s3_request {
 struct s3_answer {
     struct http_response http; /* body valid until the next request */
     char code[64];             /* "" or what was tolerated */
-    unsigned n_unsure; /* tries before this one whose outcome is unknown: it may have been carried out */
+    unsigned n_unsure;         /* tries before this one whose outcome is unknown: it may have been carried out */
 };
 
 /* RC_OK for 2xx with what was expected, and for what is tolerated. Transient failures are tried again for

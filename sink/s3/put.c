@@ -45,8 +45,7 @@ void s3_free(struct s3 *s3)
 enum rc s3_delete(struct s3 *s3, const char *key, struct err *err)
 {
     struct s3_answer answer;
-    return s3_client_send(s3->client,
-                          &(struct s3_request){.method = "DELETE", .key = key, .tolerate = "NoSuchKey"},
+    return s3_client_send(s3->client, &(struct s3_request){.method = "DELETE", .key = key, .tolerate = "NoSuchKey"},
                           &answer, err);
 }
 
@@ -84,13 +83,11 @@ static void upload_done(struct upload *upload)
         const struct sigv4_param query[] = {{"uploadId", upload->id}};
         struct s3_answer answer;
         struct err ignored = {0};
-        (void)!s3_client_send(upload->s3->client,
-                              &(struct s3_request){.method = "DELETE",
-                                                   .key = upload->key,
-                                                   .query = query,
-                                                   .n_query = ARRAY_LEN(query),
-                                                   .only_once = true},
-                              &answer, &ignored);
+        (void)!s3_client_send(
+            upload->s3->client,
+            &(struct s3_request){
+                .method = "DELETE", .key = upload->key, .query = query, .n_query = ARRAY_LEN(query), .only_once = true},
+            &answer, &ignored);
         upload->id[0] = '\0';
     }
     buf_done(&upload->parts_xml);
@@ -107,14 +104,13 @@ static enum rc upload_begin(struct upload *upload, bool only_once, struct err *e
                                        .only_once = only_once};
     struct s3_answer answer;
     TRY(s3_client_send(upload->s3->client, &request, &answer, err));
-    if (!aws_xml_text(answer.http.body, "UploadId", upload->id, sizeof(upload->id)) ||
-        upload->id[0] == '\0' || strlen(upload->id) + 1 == sizeof(upload->id)) {
+    if (!aws_xml_text(answer.http.body, "UploadId", upload->id, sizeof(upload->id)) || upload->id[0] == '\0' ||
+        strlen(upload->id) + 1 == sizeof(upload->id)) {
         upload->id[0] = '\0';
         return err_set(err, ERR_S3_REQUEST, "could not begin an upload to %s: S3 gave no id that can be used",
                        upload->key);
     }
-    buf_put_str(&upload->parts_xml,
-                "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    buf_put_str(&upload->parts_xml, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     return RC_OK;
 }
 
@@ -143,8 +139,7 @@ static enum rc upload_part(struct upload *upload, struct slice body, struct err 
         return err_set(err, ERR_S3_REQUEST, "could not upload %s: it is larger than S3 allows", upload->key);
     TRY(s3_client_send(upload->s3->client, &request, &answer, err));
     if (answer.http.etag[0] == '\0')
-        return err_set(err, ERR_S3_REQUEST, "could not upload part %s of %s: S3 gave no ETag", number,
-                       upload->key);
+        return err_set(err, ERR_S3_REQUEST, "could not upload part %s of %s: S3 gave no ETag", number, upload->key);
     buf_printf(&upload->parts_xml, "<Part><PartNumber>%s</PartNumber><ETag>", number);
     put_xml_text(&upload->parts_xml, answer.http.etag);
     buf_put_str(&upload->parts_xml, "</ETag></Part>");
@@ -159,13 +154,12 @@ static enum rc upload_find_result(struct upload *upload, struct err *err)
 {
     struct s3_answer answer;
     TRY(s3_client_send(upload->s3->client,
-                       &(struct s3_request){.method = "HEAD", .key = upload->key, .tolerate = "NoSuchKey"},
-                       &answer, err));
+                       &(struct s3_request){.method = "HEAD", .key = upload->key, .tolerate = "NoSuchKey"}, &answer,
+                       err));
     if (answer.code[0] == '\0' && answer.http.content_length == (int64_t)upload->bytes)
         return RC_OK;
-    return err_set(err, ERR_S3_TRANSIENT,
-                   "could not complete the upload of %s: S3 no longer knows the upload, and %s", upload->key,
-                   answer.code[0] == '\0' ? "the object there has another size" : "there is no object");
+    return err_set(err, ERR_S3_TRANSIENT, "could not complete the upload of %s: S3 no longer knows the upload, and %s",
+                   upload->key, answer.code[0] == '\0' ? "the object there has another size" : "there is no object");
 }
 
 static enum rc upload_complete(struct upload *upload, struct err *err)
@@ -195,8 +189,7 @@ static enum rc upload_complete(struct upload *upload, struct err *err)
 static enum rc put_single(struct s3 *s3, const char *key, struct slice body, struct err *err)
 {
     struct s3_answer answer;
-    return s3_client_send(s3->client, &(struct s3_request){.method = "PUT", .key = key, .body = body},
-                          &answer, err);
+    return s3_client_send(s3->client, &(struct s3_request){.method = "PUT", .key = key, .body = body}, &answer, err);
 }
 
 static enum rc upload_all(struct upload *upload, struct slice body, struct err *err)
@@ -333,14 +326,13 @@ static enum rc check_bucket(struct s3 *s3, struct err *err)
 {
     struct s3_answer answer;
     const struct sigv4_param query[] = {{"list-type", "2"}, {"max-keys", "1"}};
-    enum rc rc = s3_client_send(s3->client, &(struct s3_request){.method = "HEAD", .only_once = true},
-                                &answer, err);
+    enum rc rc = s3_client_send(s3->client, &(struct s3_request){.method = "HEAD", .only_once = true}, &answer, err);
     if (rc == RC_OK || rc == RC_AGAIN || err->code == ERR_S3_UNREACHABLE || err->code == ERR_AWS_CREDENTIALS)
         return rc;
     return s3_client_send(
         s3->client,
-        &(struct s3_request){.method = "GET", .query = query, .n_query = ARRAY_LEN(query), .only_once = true},
-        &answer, err);
+        &(struct s3_request){.method = "GET", .query = query, .n_query = ARRAY_LEN(query), .only_once = true}, &answer,
+        err);
 }
 
 enum rc s3_check(struct s3 *s3, struct err *err)

@@ -16,8 +16,7 @@ static const struct pg_type_facts type_facts[] = {
     {25, {.oid = 25, .typmod = -1, .name = "text"}},
     {90000, {.oid = 1700, .typmod = ((10 << 16) | 2) + 4, .name = "numeric"}}, /* a domain */
 };
-static const struct pg_table_facts facts = {column_facts, ARRAY_LEN(column_facts), type_facts,
-                                            ARRAY_LEN(type_facts)};
+static const struct pg_table_facts facts = {column_facts, ARRAY_LEN(column_facts), type_facts, ARRAY_LEN(type_facts)};
 static const struct config_string_list all_tables;
 static const struct pg_relation_options options = {.prefix = "bank", .tables = &all_tables};
 
@@ -37,11 +36,8 @@ static struct pg_relation *relation_of(uint8_t replica_identity)
     announced.columns[3] = (struct pgoutput_column){replica_identity == 'f', "big", 25, -1};
     announced.columns[4] = (struct pgoutput_column){replica_identity == 'f', "n", 90000, -1};
     ASSERT_OK(pg_relation_compile(&announced, &facts, &options, &relation, &err), &err);
-    const struct envelope_source source = {.connector = CONNECTOR_POSTGRESQL,
-                                           .name = "bank",
-                                           .database = "db",
-                                           .schema = "public",
-                                           .table = "t"};
+    const struct envelope_source source = {
+        .connector = CONNECTOR_POSTGRESQL, .name = "bank", .database = "db", .schema = "public", .table = "t"};
     relation->value_schema_id = 11;
     relation->key_schema_id = 12;
     relation->topic_index = 3;
@@ -57,8 +53,7 @@ static void tuple_of(struct pgoutput_tuple *tuple, const char *text)
         size_t len = strcspn(text, "|");
         struct pgoutput_value value = {PGOUTPUT_TUPLE_TEXT, slice_of(text, len)};
         if (len == 1 && (*text == '~' || *text == '?'))
-            value = (struct pgoutput_value){
-                *text == '~' ? PGOUTPUT_TUPLE_NULL : PGOUTPUT_TUPLE_UNCHANGED_TOAST, {0}};
+            value = (struct pgoutput_value){*text == '~' ? PGOUTPUT_TUPLE_NULL : PGOUTPUT_TUPLE_UNCHANGED_TOAST, {0}};
         tuple->values[tuple->n++] = value;
         if (text[len] == '\0')
             return;
@@ -204,8 +199,7 @@ static const struct {
      "u 2|1 [] [1|2|__debezium_unavailable_value|y|~] unchanged=14 @0"},
     {"full identity tells before, and what toast was", 'f', 'U', 'O', "1|2|x|old|1.50", "1|2|z|?|?",
      "u 2|1 [1|2|x|old|150] [1|2|z|old|150] @0"},
-    {"an old key that is the same moves nothing", 'd', 'U', 'K', "1|2|~|~|~", "1|2|z|y|~",
-     "u 2|1 [] [1|2|z|y|~] @0"},
+    {"an old key that is the same moves nothing", 'd', 'U', 'K', "1|2|~|~|~", "1|2|z|y|~", "u 2|1 [] [1|2|z|y|~] @0"},
     {"a changed key is a delete and a create", 'd', 'U', 'K', "1|2|~|~|~", "1|3|z|?|~",
      "d 2|1 [1|2||~|~] [] +tombstone @0; "
      "c 3|1 [] [1|3|z|__debezium_unavailable_value|~] unchanged=08 moved=2|1 @1"},
@@ -217,8 +211,8 @@ static const struct {
      "d 2|1 [1|2|x|y|150] [] +tombstone @0"},
     {"a value that has no place is kept in the reject topic", 'd', 'I', 0, NULL, "1|2|x|y|NaN",
      "reject bank.public.t/100/0 @0"},
-    {"a changed key with such a value is one reject, never half a move", 'd', 'U', 'K', "1|2|~|~|~",
-     "1|3|x|y|NaN", "reject bank.public.t/100/0 @0"},
+    {"a changed key with such a value is one reject, never half a move", 'd', 'U', 'K', "1|2|~|~|~", "1|3|x|y|NaN",
+     "reject bank.public.t/100/0 @0"},
 };
 
 static enum rc emit(struct fixture *f, size_t i, struct err *err)
@@ -273,8 +267,7 @@ static void unexpected_null_asks_for_an_optional_column_and_adds_nothing(void **
     msg.type = PGOUTPUT_INSERT;
     msg.row.old = PGOUTPUT_OLD_NONE;
     tuple_of(&msg.new_tuple, "1|2|~|y|~");
-    CHECK_EQ(RC_AGAIN, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err),
-             "a null in a not null column");
+    CHECK_EQ(RC_AGAIN, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "a null in a not null column");
     CHECK_EQ(2, f.emitter.null_column, "which one");
     CHECK_EQ(0, f.batch->n_records, "nothing was added");
     CHECK_EQ(0, f.emitter.ordinal, "nothing was counted");

@@ -48,8 +48,7 @@ static const struct {
     {"a streamed transaction is not in version 1", "'S' 00000001 01", RC_FATAL},
     {"a begin", "'B' 0000000000000010 0000000000000000 00000007", RC_OK},
     {"a begin that is cut is refused", "'B' 0000000000000010 0000000000000000 000000", RC_FATAL},
-    {"a begin with a byte too many is refused", "'B' 0000000000000010 0000000000000000 00000007 00",
-     RC_FATAL},
+    {"a begin with a byte too many is refused", "'B' 0000000000000010 0000000000000000 00000007 00", RC_FATAL},
     {"a commit", "'C' 00 0000000000000010 0000000000000020 0000000000000000", RC_OK},
     {"an origin", "'O' 0000000000000010 'here' 00", RC_OK},
     {"an origin without an end of its name is refused", "'O' 0000000000000010 'here'", RC_FATAL},
@@ -67,8 +66,7 @@ static const struct {
     {"a binary value was not asked for", "'I' 00004000 'N' 0001 'b' 00000001 '7'", RC_FATAL},
     {"a tuple with too many columns is refused", "'I' 00004000 'N' ffff", RC_FATAL},
     {"an update without an old row", "'U' 00004000 'N' 0002 't' 00000001 '7' 'u'", RC_OK},
-    {"an update with an old key", "'U' 00004000 'K' 0002 't' 00000001 '6' 'n' 'N' 0002 't' 00000001 '7' 'u'",
-     RC_OK},
+    {"an update with an old key", "'U' 00004000 'K' 0002 't' 00000001 '6' 'n' 'N' 0002 't' 00000001 '7' 'u'", RC_OK},
     {"an update with an old row only is refused", "'U' 00004000 'O' 0001 'n'", RC_FATAL},
     {"a delete by key", "'D' 00004000 'K' 0001 't' 00000001 '7'", RC_OK},
     {"a delete without an old row is refused", "'D' 00004000 'N' 0001 'n'", RC_FATAL},
@@ -102,11 +100,9 @@ static void begin_and_commit_say_where_and_when(void **state)
 static void relation_columns_are_read_in_order(void **state)
 {
     (void)state;
-    CHECK_EQ(
-        RC_OK,
-        decode(
-            "'R' 00004001 'sch' 00 'tab' 00 'f' 0002 01 'id' 00 00000014 ffffffff 00 'n' 00 000006a4 000c0006"),
-        "relation");
+    CHECK_EQ(RC_OK,
+             decode("'R' 00004001 'sch' 00 'tab' 00 'f' 0002 01 'id' 00 00000014 ffffffff 00 'n' 00 000006a4 000c0006"),
+             "relation");
     CHECK_EQ(0x4001, msg.relation.id, "id");
     CHECK_STR("sch", msg.relation.schema, "schema");
     CHECK_STR("tab", msg.relation.name, "name");
@@ -122,8 +118,7 @@ static void relation_columns_are_read_in_order(void **state)
 static void update_gives_both_rows(void **state)
 {
     (void)state;
-    CHECK_EQ(RC_OK,
-             decode("'U' 00004000 'O' 0002 't' 00000001 '6' 't' 00000000 'N' 0002 't' 00000002 '77' 'u'"),
+    CHECK_EQ(RC_OK, decode("'U' 00004000 'O' 0002 't' 00000001 '6' 't' 00000000 'N' 0002 't' 00000002 '77' 'u'"),
              "update");
     CHECK_EQ(PGOUTPUT_OLD_ROW, msg.row.old, "old row");
     assert_true(slice_eq_str(msg.old_tuple.values[0].text, "6"));
@@ -145,10 +140,8 @@ static void truncate_names_every_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_accepted_or_refused),
-        cmocka_unit_test(begin_and_commit_say_where_and_when),
-        cmocka_unit_test(relation_columns_are_read_in_order),
-        cmocka_unit_test(update_gives_both_rows),
+        cmocka_unit_test(messages_are_accepted_or_refused),   cmocka_unit_test(begin_and_commit_say_where_and_when),
+        cmocka_unit_test(relation_columns_are_read_in_order), cmocka_unit_test(update_gives_both_rows),
         cmocka_unit_test(truncate_names_every_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

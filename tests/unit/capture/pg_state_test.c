@@ -35,9 +35,9 @@ static void what_is_written_is_read_back(void **state)
     buf_done(&out);
 }
 
-#define STATE(snapshot, end, ordinal)                                                                        \
-    "{\"system_id\":\"1\",\"timeline\":1,\"database_oid\":5,\"slot\":\"s\",\"publication\":\"p\","           \
-    "\"snapshot\":\"" snapshot "\",\"end_lsn\":\"" end "\",\"commit_lsn\":\"0/1\",\"next_ordinal\":" ordinal \
+#define STATE(snapshot, end, ordinal)                                                                                  \
+    "{\"system_id\":\"1\",\"timeline\":1,\"database_oid\":5,\"slot\":\"s\",\"publication\":\"p\","                     \
+    "\"snapshot\":\"" snapshot "\",\"end_lsn\":\"" end "\",\"commit_lsn\":\"0/1\",\"next_ordinal\":" ordinal           \
     ",\"attempt\":1}"
 
 static const struct {
@@ -67,8 +67,7 @@ static void states_are_accepted_or_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct err err = {0};
         struct pg_state read;
-        CHECK_EQ(cases[i].want, pg_state_decode(slice_of_str(cases[i].json), &read, &err),
-                 cases[i].behaviour);
+        CHECK_EQ(cases[i].want, pg_state_decode(slice_of_str(cases[i].json), &read, &err), cases[i].behaviour);
     }
 }
 

@@ -121,8 +121,7 @@ static const struct {
     {"text", 25, -1, NULL, COLUMN_STRING, 0, 0, 0},
     {"numeric(10,2)", 1700, NUMERIC_10_2, NULL, COLUMN_DECIMAL, 10, 2, 0},
     {"numeric without bounds", 1700, -1, NULL, COLUMN_VARIABLE_DECIMAL, 0, 0, 0},
-    {"numeric(3,-2) has no decimal in Avro", 1700, NUMERIC_3_NEGATIVE_2, NULL, COLUMN_VARIABLE_DECIMAL, 0, 0,
-     0},
+    {"numeric(3,-2) has no decimal in Avro", 1700, NUMERIC_3_NEGATIVE_2, NULL, COLUMN_VARIABLE_DECIMAL, 0, 0, 0},
     {"numeric(2,5) needs five digits", 1700, NUMERIC_2_5, NULL, COLUMN_DECIMAL, 5, 5, 0},
     {"money", 790, -1, NULL, COLUMN_DECIMAL, 19, 2, 0},
     {"jsonb", 3802, -1, NULL, COLUMN_JSON, 0, 0, 0},
@@ -198,8 +197,7 @@ static void timestamps_are_microseconds(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(timestamps); i++) {
         int64_t us = 0;
-        CHECK_EQ(timestamps[i].ok, pg_timestamp_parse(slice_of_str(timestamps[i].text), &us),
-                 timestamps[i].behaviour);
+        CHECK_EQ(timestamps[i].ok, pg_timestamp_parse(slice_of_str(timestamps[i].text), &us), timestamps[i].behaviour);
         if (timestamps[i].ok)
             CHECK_EQ(timestamps[i].want, us, timestamps[i].behaviour);
     }
@@ -231,8 +229,7 @@ static void intervals_are_microseconds(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(intervals); i++) {
         int64_t us = 0;
-        CHECK_EQ(intervals[i].ok, pg_interval_parse(slice_of_str(intervals[i].text), &us),
-                 intervals[i].behaviour);
+        CHECK_EQ(intervals[i].ok, pg_interval_parse(slice_of_str(intervals[i].text), &us), intervals[i].behaviour);
         if (intervals[i].ok)
             CHECK_EQ(intervals[i].want, us, intervals[i].behaviour);
     }

@@ -7,25 +7,25 @@
 #define REJECT_LONG  ERR_VALUE_TOO_LONG
 #define REJECT_VALUE ERR_VALUE_UNLOADABLE
 
-#define TEXT(s)                                                                                              \
-    {                                                                                                        \
-        .kind = AVRO_VALUE_BYTES, .bytes = {(const uint8_t *)(s), sizeof(s) - 1 }                            \
+#define TEXT(s)                                                                                                        \
+    {                                                                                                                  \
+        .kind = AVRO_VALUE_BYTES, .bytes = {(const uint8_t *)(s), sizeof(s) - 1 }                                      \
     }
-#define LONG(n)                                                                                              \
-    {                                                                                                        \
-        .kind = AVRO_VALUE_LONG, .i = (n)                                                                    \
+#define LONG(n)                                                                                                        \
+    {                                                                                                                  \
+        .kind = AVRO_VALUE_LONG, .i = (n)                                                                              \
     }
-#define BOOLEAN(n)                                                                                           \
-    {                                                                                                        \
-        .kind = AVRO_VALUE_BOOL, .i = (n)                                                                    \
+#define BOOLEAN(n)                                                                                                     \
+    {                                                                                                                  \
+        .kind = AVRO_VALUE_BOOL, .i = (n)                                                                              \
     }
-#define NUMBER(n)                                                                                            \
-    {                                                                                                        \
-        .kind = AVRO_VALUE_DOUBLE, .d = (n)                                                                  \
+#define NUMBER(n)                                                                                                      \
+    {                                                                                                                  \
+        .kind = AVRO_VALUE_DOUBLE, .d = (n)                                                                            \
     }
-#define DECIMAL(s, n)                                                                                        \
-    {                                                                                                        \
-        .kind = AVRO_VALUE_DECIMAL, .scale = (n), .bytes = {(const uint8_t *)(s), sizeof(s) - 1 }            \
+#define DECIMAL(s, n)                                                                                                  \
+    {                                                                                                                  \
+        .kind = AVRO_VALUE_DECIMAL, .scale = (n), .bytes = {(const uint8_t *)(s), sizeof(s) - 1 }                      \
     }
 
 struct csv_case {
@@ -50,12 +50,10 @@ static const struct csv_case cases[] = {
     {"a float in its shortest form", COLUMN_FLOAT, .value = NUMBER(0.1f), .want = "0.1"},
     {"a float that needs nine digits", COLUMN_FLOAT, .value = NUMBER(112.237564f), .want = "112.237564"},
     {"a double in its shortest form", COLUMN_DOUBLE, .value = NUMBER(0.1), .want = "0.1"},
-    {"a double that needs 17 digits", COLUMN_DOUBLE, .value = NUMBER(0.1 + 0.2),
-     .want = "0.30000000000000004"},
+    {"a double that needs 17 digits", COLUMN_DOUBLE, .value = NUMBER(0.1 + 0.2), .want = "0.30000000000000004"},
     {"a whole double has no point", COLUMN_DOUBLE, .value = NUMBER(-42), .want = "-42"},
     {"minus zero keeps its sign", COLUMN_DOUBLE, .value = NUMBER(-0.0), .want = "-0"},
-    {"a large double", COLUMN_DOUBLE, .value = NUMBER(1.7976931348623157e308),
-     .want = "1.7976931348623157e+308"},
+    {"a large double", COLUMN_DOUBLE, .value = NUMBER(1.7976931348623157e308), .want = "1.7976931348623157e+308"},
     {"NaN is refused", COLUMN_DOUBLE, .value = NUMBER(NAN), .code = REJECT_VALUE},
     {"infinity is refused", COLUMN_FLOAT, .value = NUMBER(-INFINITY), .code = REJECT_VALUE},
 
@@ -65,10 +63,10 @@ static const struct csv_case cases[] = {
     {"a decimal zero", COLUMN_DECIMAL, 18, 2, .value = DECIMAL("\x00", 2), .want = "0.00"},
     {"a decimal with superfluous sign bytes", COLUMN_DECIMAL, 18, 0,
      .value = DECIMAL("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe", 0), .want = "-2"},
-    {"a decimal of eight bytes", COLUMN_DECIMAL, 20, 0,
-     .value = DECIMAL("\x80\x00\x00\x00\x00\x00\x00\x00", 0), .want = "-9223372036854775808"},
-    {"a decimal of nine bytes", COLUMN_DECIMAL, 38, 0,
-     .value = DECIMAL("\x00\xff\xff\xff\xff\xff\xff\xff\xff", 0), .want = "18446744073709551615"},
+    {"a decimal of eight bytes", COLUMN_DECIMAL, 20, 0, .value = DECIMAL("\x80\x00\x00\x00\x00\x00\x00\x00", 0),
+     .want = "-9223372036854775808"},
+    {"a decimal of nine bytes", COLUMN_DECIMAL, 38, 0, .value = DECIMAL("\x00\xff\xff\xff\xff\xff\xff\xff\xff", 0),
+     .want = "18446744073709551615"},
     {"38 nines", COLUMN_DECIMAL, 38, 10,
      .value = DECIMAL("\x4b\x3b\x4c\xa8\x5a\x86\xc4\x7a\x09\x8a\x22\x3f\xff\xff\xff\xff", 10),
      .want = "9999999999999999999999999999.9999999999"},
@@ -82,12 +80,9 @@ static const struct csv_case cases[] = {
     {"a scale that is finer by zeros only is not", COLUMN_DECIMAL, 18, 2, .value = DECIMAL("\x04\xd8", 3),
      .want = "1.24"},
     {"a negative scale is written out", COLUMN_DECIMAL, 4, -2, .value = DECIMAL("\x0c", -2), .want = "1200"},
-    {"a decimal without bytes is malformed", COLUMN_DECIMAL, 4, 2, .value = DECIMAL("", 2),
-     .code = ERR_AVRO_MALFORMED},
-    {"a variable decimal is exact text", COLUMN_VARIABLE_DECIMAL, .value = DECIMAL("\x04\xd2", 3),
-     .want = "\"1.234\""},
-    {"a variable decimal of negative scale", COLUMN_VARIABLE_DECIMAL, .value = DECIMAL("\x01", -3),
-     .want = "\"1000\""},
+    {"a decimal without bytes is malformed", COLUMN_DECIMAL, 4, 2, .value = DECIMAL("", 2), .code = ERR_AVRO_MALFORMED},
+    {"a variable decimal is exact text", COLUMN_VARIABLE_DECIMAL, .value = DECIMAL("\x04\xd2", 3), .want = "\"1.234\""},
+    {"a variable decimal of negative scale", COLUMN_VARIABLE_DECIMAL, .value = DECIMAL("\x01", -3), .want = "\"1000\""},
     {"a variable decimal of 300 digits is refused", COLUMN_VARIABLE_DECIMAL, .value = DECIMAL("\x01", 300),
      .code = REJECT_LONG},
 
@@ -108,15 +103,13 @@ static const struct csv_case cases[] = {
     {"a surrogate is refused", COLUMN_STRING, .value = TEXT("\xed\xa0\x80"), .code = REJECT_VALUE},
     {"text as long as the column in four-byte characters", COLUMN_STRING, .length = 1,
      .value = TEXT("\xf0\x9f\x98\x80"), .want = "\"\xf0\x9f\x98\x80\""},
-    {"text longer than the column is refused", COLUMN_STRING, .length = 1, .value = TEXT("abcde"),
-     .code = REJECT_LONG},
+    {"text longer than the column is refused", COLUMN_STRING, .length = 1, .value = TEXT("abcde"), .code = REJECT_LONG},
     {"a uuid", COLUMN_UUID, .value = TEXT("6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
      .want = "\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\""},
     {"a time of day with its zone is text", COLUMN_ZONED_TIME, .value = TEXT("10:00:00+02:00"),
      .want = "\"10:00:00+02:00\""},
 
-    {"JSON is quoted", COLUMN_JSON, .value = TEXT("{\"a\": [1, null]}"),
-     .want = "\"{\"\"a\"\": [1, null]}\""},
+    {"JSON is quoted", COLUMN_JSON, .value = TEXT("{\"a\": [1, null]}"), .want = "\"{\"\"a\"\": [1, null]}\""},
     {"JSON null is not NULL", COLUMN_JSON, .value = TEXT("null"), .want = "\"null\""},
     {"empty text is not JSON", COLUMN_JSON, .value = TEXT(""), .code = REJECT_VALUE},
     {"a zero character in JSON is refused", COLUMN_JSON, .value = TEXT("\"a\\u0000\""), .code = REJECT_VALUE},
@@ -144,11 +137,9 @@ static const struct csv_case cases[] = {
     {"a timestamp in milliseconds", COLUMN_TIMESTAMP_MS, .value = LONG(1498730401007),
      .want = "2017-06-29 10:00:01.007000"},
     {"a timestamp before 1970", COLUMN_TIMESTAMP_US, .value = LONG(-1), .want = "1969-12-31 23:59:59.999999"},
-    {"an infinite timestamp is refused", COLUMN_TIMESTAMP_US, .value = LONG(9223371331200000000),
-     .code = REJECT_VALUE},
+    {"an infinite timestamp is refused", COLUMN_TIMESTAMP_US, .value = LONG(9223371331200000000), .code = REJECT_VALUE},
     {"the other one too", COLUMN_TIMESTAMP_US, .value = LONG(-9223372036832400000), .code = REJECT_VALUE},
-    {"milliseconds that do not fit are refused", COLUMN_TIMESTAMP_MS, .value = LONG(INT64_MAX),
-     .code = REJECT_VALUE},
+    {"milliseconds that do not fit are refused", COLUMN_TIMESTAMP_MS, .value = LONG(INT64_MAX), .code = REJECT_VALUE},
     {"a time with zone", COLUMN_ZONED_TIMESTAMP, .value = TEXT("2017-06-29T10:00:01.5Z"),
      .want = "2017-06-29 10:00:01.500000+00"},
     {"another zone becomes UTC", COLUMN_ZONED_TIMESTAMP, .value = TEXT("2017-01-01T00:30:00.123456+02:00"),
@@ -161,8 +152,7 @@ static const struct csv_case cases[] = {
      .want = "0044-03-15 12:00:00.000000+00 BC"},
     {"a year of five digits", COLUMN_ZONED_TIMESTAMP, .value = TEXT("+12017-06-29T10:00:00Z"),
      .want = "12017-06-29 10:00:00.000000+00"},
-    {"infinity with zone is refused", COLUMN_ZONED_TIMESTAMP, .value = TEXT("infinity"),
-     .code = REJECT_VALUE},
+    {"infinity with zone is refused", COLUMN_ZONED_TIMESTAMP, .value = TEXT("infinity"), .code = REJECT_VALUE},
     {"a time without zone is refused there", COLUMN_ZONED_TIMESTAMP, .value = TEXT("2017-06-29T10:00:01"),
      .code = REJECT_VALUE},
     {"what follows the zone is refused", COLUMN_ZONED_TIMESTAMP, .value = TEXT("2017-06-29T10:00:01Zx"),
@@ -261,12 +251,9 @@ static void test_marker_is_never_a_value(void **state)
 
     seen = (struct csv_seen){0};
     static const struct csv_case others[] = {
-        {.type = COLUMN_STRING, .value = TEXT("@NULL")},
-        {.type = COLUMN_STRING, .value = TEXT("@NULL01@")},
-        {.type = COLUMN_STRING, .value = TEXT("@NULL@@")},
-        {.type = COLUMN_STRING, .value = TEXT("@NULLx@")},
-        {.type = COLUMN_STRING, .value = TEXT("@NULL99@")},
-        {.type = COLUMN_STRING, .value = TEXT("@null@")},
+        {.type = COLUMN_STRING, .value = TEXT("@NULL")},    {.type = COLUMN_STRING, .value = TEXT("@NULL01@")},
+        {.type = COLUMN_STRING, .value = TEXT("@NULL@@")},  {.type = COLUMN_STRING, .value = TEXT("@NULLx@")},
+        {.type = COLUMN_STRING, .value = TEXT("@NULL99@")}, {.type = COLUMN_STRING, .value = TEXT("@null@")},
     };
     for (size_t i = 0; i < ARRAY_LEN(others); i++)
         ASSERT_OK(put(&out, &others[i], false, NULL, &seen, &err), &err);
@@ -282,8 +269,7 @@ static void test_sizes(void **state)
     struct err err = {0};
     SCOPED(buf_done) struct buf out = buf_new(1 << 20);
     memset(long_text, 'x', sizeof(long_text));
-    struct csv_case text = {.type = COLUMN_STRING,
-                            .value = {.kind = AVRO_VALUE_BYTES, .bytes = {long_text, 65535}}};
+    struct csv_case text = {.type = COLUMN_STRING, .value = {.kind = AVRO_VALUE_BYTES, .bytes = {long_text, 65535}}};
     CHECK_EQ(RC_OK, put(&out, &text, false, NULL, &seen, &err), "65,535 bytes of text fit");
     CHECK_EQ(65535, seen.max_bytes, "the longest text is noted");
     text.value.bytes.len = 65536;

@@ -154,10 +154,8 @@ static void test_a_full_disk_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spilled_images_read_back),
-        cmocka_unit_test(test_images_larger_than_the_budget),
-        cmocka_unit_test(test_clear_starts_anew),
-        cmocka_unit_test(test_a_folder_that_is_not_there),
+        cmocka_unit_test(test_spilled_images_read_back),    cmocka_unit_test(test_images_larger_than_the_budget),
+        cmocka_unit_test(test_clear_starts_anew),           cmocka_unit_test(test_a_folder_that_is_not_there),
         cmocka_unit_test(test_a_full_disk_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

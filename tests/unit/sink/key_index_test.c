@@ -45,15 +45,13 @@ static void test_hashes_that_share_a_place(void **state)
     (void)state;
     SCOPED(key_index_free) struct key_index *index = key_index_new();
     static const struct key_hash hashes[] = {
-        {UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 0}, {0, 0}, {0, 1}, {0, UINT64_MAX}, {1, 0},
-        {UINT64_MAX - 1, 5},
+        {UINT64_MAX, UINT64_MAX}, {UINT64_MAX, 0}, {0, 0}, {0, 1}, {0, UINT64_MAX}, {1, 0}, {UINT64_MAX - 1, 5},
     };
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
         put(index, hashes[i], i + 1);
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++)
         CHECK_EQ(i + 1, key_index_get(index, hashes[i]), "neighbours are told apart by all 128 bits");
-    CHECK_EQ(0, key_index_get(index, (struct key_hash){UINT64_MAX, 1}),
-             "a hash between two that are there is not");
+    CHECK_EQ(0, key_index_get(index, (struct key_hash){UINT64_MAX, 1}), "a hash between two that are there is not");
 }
 
 static void test_clear_forgets(void **state)

@@ -26,8 +26,8 @@ struct scripted_log {
     struct log_record ledger_out[16], event_out[16]; /* borrowed until the next read of the same partition */
 };
 
-static enum rc scripted_read(struct log *log, const char *topic, int32_t partition, int64_t from,
-                             int64_t below, int timeout_ms, struct log_chunk *ret, struct err *err)
+static enum rc scripted_read(struct log *log, const char *topic, int32_t partition, int64_t from, int64_t below,
+                             int timeout_ms, struct log_chunk *ret, struct err *err)
 {
     (void)timeout_ms;
     struct scripted_log *self = (struct scripted_log *)log;
@@ -49,8 +49,7 @@ static enum rc scripted_read(struct log *log, const char *topic, int32_t partiti
         if (n == self->chunk)
             break;
         if (record->value == NULL)
-            return err_set(err, ERR_KAFKA_RETENTION, "offset %lld of topic %s is not there", (long long)from,
-                           topic);
+            return err_set(err, ERR_KAFKA_RETENTION, "offset %lld of topic %s is not there", (long long)from, topic);
         out[n++] = (struct log_record){.offset = record->offset, .value = slice_of_str(record->value)};
         position = record->offset + 1;
     }
@@ -75,8 +74,8 @@ static enum rc scripted_bounds(struct log *log, const char *topic, int32_t parti
 static const struct log_ops scripted_ops = {.read = scripted_read, .bounds = scripted_bounds};
 
 #define LEDGER "p.leat.ledger.core"
-#define RECORD(cut, partitions)                                                                              \
-    "{\"v\":1,\"kind\":\"stream\",\"source\":\"core\",\"writer\":\"w\",\"cut\":" cut                         \
+#define RECORD(cut, partitions)                                                                                        \
+    "{\"v\":1,\"kind\":\"stream\",\"source\":\"core\",\"writer\":\"w\",\"cut\":" cut                                   \
     ",\"pos\":[7,1],\"commit_time_us\":5,\"written_us\":6,\"partitions\":[" partitions "],\"state\":{}}"
 
 /* Each step as text: the values of events joined, "|" between chunks, ";" at the end of a record ("!" when it
@@ -195,8 +194,7 @@ static void what_was_deleted_is_never_skipped(void **state)
         {"an offset that the broker refuses ends the reading", refused, ARRAY_LEN(refused), " next 0"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct scripted_log log = {
-            .records = cases[i].records, .n = cases[i].n, .ledger_end = 2, .chunk = 16};
+        struct scripted_log log = {.records = cases[i].records, .n = cases[i].n, .ledger_end = 2, .chunk = 16};
         play_and_check(&log, -1, RC_FATAL, cases[i].want, cases[i].behaviour);
     }
 }
@@ -232,11 +230,8 @@ static void a_start_outside_the_ledger_is_refused(void **state)
 static void a_seek_back_reads_the_same_again(void **state)
 {
     (void)state;
-    struct scripted_log log = {.log.ops = &scripted_ops,
-                               .records = two_tables,
-                               .n = ARRAY_LEN(two_tables),
-                               .ledger_end = 6,
-                               .chunk = 2};
+    struct scripted_log log = {
+        .log.ops = &scripted_ops, .records = two_tables, .n = ARRAY_LEN(two_tables), .ledger_end = 6, .chunk = 2};
     struct err err = {0};
     struct ledger_reader *reader = ledger_reader_new(&log.log, "core", LEDGER);
     enum ledger_step step;
@@ -291,11 +286,8 @@ static void foreign_records_are_refused(void **state)
 static void the_position_passes_the_last_control_record(void **state)
 {
     (void)state;
-    struct scripted_log log = {.log.ops = &scripted_ops,
-                               .records = two_tables,
-                               .n = ARRAY_LEN(two_tables),
-                               .ledger_end = 6,
-                               .chunk = 16};
+    struct scripted_log log = {
+        .log.ops = &scripted_ops, .records = two_tables, .n = ARRAY_LEN(two_tables), .ledger_end = 6, .chunk = 16};
     struct err err = {0};
     struct ledger_reader *reader = ledger_reader_new(&log.log, "core", LEDGER);
     enum ledger_step step;

@@ -8,8 +8,7 @@ static const struct {
     bool cut;
     int64_t commit_s;
 } ledger[] = {
-    {10, true, 0}, {12, true, 100}, {14, false, 110}, {16, true, 110},
-    {18, true, 0}, {20, true, 130}, {22, true, 120},
+    {10, true, 0}, {12, true, 100}, {14, false, 110}, {16, true, 110}, {18, true, 0}, {20, true, 130}, {22, true, 120},
 };
 
 static const struct {
@@ -25,12 +24,8 @@ static const struct {
     {"the end goes behind the last cut", {OFFSETS_OFFSET, .offset = 24}, 23},
     {"a time finds the last cut that is not after it", {OFFSETS_TIME, .time_us = 115 * INT64_C(1000000)}, 17},
     {"a commit at that very time is in", {OFFSETS_TIME, .time_us = 100 * INT64_C(1000000)}, 13},
-    {"a time before the first commit is the first record",
-     {OFFSETS_TIME, .time_us = 99 * INT64_C(1000000)},
-     10},
-    {"a time after the last commit is behind the last cut",
-     {OFFSETS_TIME, .time_us = 999 * INT64_C(1000000)},
-     23},
+    {"a time before the first commit is the first record", {OFFSETS_TIME, .time_us = 99 * INT64_C(1000000)}, 10},
+    {"a time after the last commit is behind the last cut", {OFFSETS_TIME, .time_us = 999 * INT64_C(1000000)}, 23},
     {"a later commit ends the search, although clocks went back after it",
      {OFFSETS_TIME, .time_us = 125 * INT64_C(1000000)},
      17},
@@ -70,7 +65,6 @@ static void counts_what_lies_between(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resets_go_to_cuts),
-                                       cmocka_unit_test(counts_what_lies_between)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resets_go_to_cuts), cmocka_unit_test(counts_what_lies_between)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,21 +12,20 @@
 
 enum { MIB = 1 << 20, MAX_REPLIES = 8 };
 
-#define ERROR_BODY(code)                                                                                     \
-    "<?xml version=\"1.0\"?>\n<Error><Code>" code "</Code><Message>said so</Message></Error>"
-#define UPLOAD_BODY    "<InitiateMultipartUploadResult><UploadId>id+1</UploadId></InitiateMultipartUploadResult>"
-#define COMPLETED_BODY "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
-#define OK_PART                                                                                              \
-    {                                                                                                        \
-        .status = 200, .headers = "ETag: \"part\"\r\n"                                                       \
+#define ERROR_BODY(code) "<?xml version=\"1.0\"?>\n<Error><Code>" code "</Code><Message>said so</Message></Error>"
+#define UPLOAD_BODY      "<InitiateMultipartUploadResult><UploadId>id+1</UploadId></InitiateMultipartUploadResult>"
+#define COMPLETED_BODY   "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>"
+#define OK_PART                                                                                                        \
+    {                                                                                                                  \
+        .status = 200, .headers = "ETag: \"part\"\r\n"                                                                 \
     }
-#define OK_UPLOAD                                                                                            \
-    {                                                                                                        \
-        .status = 200, .body = UPLOAD_BODY                                                                   \
+#define OK_UPLOAD                                                                                                      \
+    {                                                                                                                  \
+        .status = 200, .body = UPLOAD_BODY                                                                             \
     }
-#define REFUSED(status_, c)                                                                                  \
-    {                                                                                                        \
-        .status = (status_), .body = ERROR_BODY(c)                                                           \
+#define REFUSED(status_, c)                                                                                            \
+    {                                                                                                                  \
+        .status = (status_), .body = ERROR_BODY(c)                                                                     \
     }
 
 static uint8_t *big_body;
@@ -266,8 +265,8 @@ static const char *header_of(const struct http_script_seen *seen, const char *na
 }
 
 /* What was received, signed again from what it says of itself. */
-static void assert_signed(const struct http_script *script, const struct http_script_seen *seen,
-                          const char *path, const struct sigv4_param *query, size_t n_query)
+static void assert_signed(const struct http_script *script, const struct http_script_seen *seen, const char *path,
+                          const struct sigv4_param *query, size_t n_query)
 {
     char host[64], date[32], sha256[80], sent_sha256[80], authorization[1024];
     snprintf(host, sizeof(host), "127.0.0.1:%u", script->port);
@@ -289,8 +288,7 @@ static void assert_signed(const struct http_script *script, const struct http_sc
     struct sigv4_signed want;
     struct err err = {0};
     ASSERT_OK(sigv4_sign(&request, &credentials, &want, &err), &err);
-    assert_string_equal(want.authorization,
-                        header_of(seen, "Authorization: ", authorization, sizeof(authorization)));
+    assert_string_equal(want.authorization, header_of(seen, "Authorization: ", authorization, sizeof(authorization)));
 }
 
 static void keys_are_encoded_and_signed_as_they_are_sent(void **state)
@@ -350,11 +348,10 @@ static void parts_make_up_the_object(void **state)
     }
     const struct sigv4_param query[] = {{"uploadId", "id+1"}, {"partNumber", "2"}};
     assert_signed(script, &script->seen[2], "/bucket/written", query, ARRAY_LEN(query));
-    const char want[] =
-        "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-        "<Part><PartNumber>1</PartNumber><ETag>&quot;one&quot;</ETag></Part>"
-        "<Part><PartNumber>2</PartNumber><ETag>&quot;two&quot;</ETag></Part>"
-        "<Part><PartNumber>3</PartNumber><ETag>&lt;&amp;&gt;</ETag></Part></CompleteMultipartUpload>";
+    const char want[] = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                        "<Part><PartNumber>1</PartNumber><ETag>&quot;one&quot;</ETag></Part>"
+                        "<Part><PartNumber>2</PartNumber><ETag>&quot;two&quot;</ETag></Part>"
+                        "<Part><PartNumber>3</PartNumber><ETag>&lt;&amp;&gt;</ETag></Part></CompleteMultipartUpload>";
     assert_int_equal(sizeof(want) - 1, script->seen[4].body_len);
     assert_memory_equal(want, script->seen[4].body, sizeof(want) - 1);
     http_script_free(script);
@@ -411,11 +408,8 @@ static void requests_and_bytes_are_counted(void **state)
 static void keys_for_copy_are_the_ones_in_use(void **state)
 {
     (void)state;
-    const struct config_s3 config = {.bucket = "b",
-                                     .region = "r",
-                                     .access_key_id = "KEY",
-                                     .secret_access_key = "hidden",
-                                     .session_token = "token"};
+    const struct config_s3 config = {
+        .bucket = "b", .region = "r", .access_key_id = "KEY", .secret_access_key = "hidden", .session_token = "token"};
     struct s3 *s3 = s3_new(&config, "w");
     const char *key_id, *secret, *token;
     struct err err = {0};

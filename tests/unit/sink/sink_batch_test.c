@@ -2,8 +2,7 @@
 
 #include "sink/sink_batch.h"
 
-static const struct config_sink limits = {
-    .batch_max_age_ms = 1000, .batch_max_rows = 100, .batch_max_bytes = 5000};
+static const struct config_sink limits = {.batch_max_age_ms = 1000, .batch_max_rows = 100, .batch_max_bytes = 5000};
 
 static const struct {
     const char *behaviour;
@@ -17,16 +16,10 @@ static const struct {
     {"rows seal at a cut", {100, 10, 0, true, true, false}, BATCH_SEAL},
     {"bytes seal at a cut", {1, 5000, 0, true, true, false}, BATCH_SEAL},
     {"the end seals at once", {1, 10, 0, true, true, true}, BATCH_SEAL},
-    {"between two cuts an old batch reads to the next one only",
-     {1, 10, 1000, false, true, false},
-     BATCH_FINISH_RUN},
-    {"between two cuts a full batch reads to the next one only",
-     {100, 10, 0, false, true, false},
-     BATCH_FINISH_RUN},
+    {"between two cuts an old batch reads to the next one only", {1, 10, 1000, false, true, false}, BATCH_FINISH_RUN},
+    {"between two cuts a full batch reads to the next one only", {100, 10, 0, false, true, false}, BATCH_FINISH_RUN},
     {"also while the one before is being applied", {100, 10, 0, false, false, false}, BATCH_FINISH_RUN},
-    {"an old batch grows while the one before is being applied",
-     {1, 10, 1000, true, false, false},
-     BATCH_FILL},
+    {"an old batch grows while the one before is being applied", {1, 10, 1000, true, false, false}, BATCH_FILL},
     {"between two cuts, too", {1, 10, 1000, false, false, false}, BATCH_FILL},
     {"a full batch waits at its cut for the one before", {100, 10, 0, true, false, false}, BATCH_HOLD},
     {"a full batch waits, old or not", {100, 10, 2000, true, false, false}, BATCH_HOLD},

@@ -17,11 +17,9 @@ static const uint16_t account_keys[] = {1, 0};
 static const struct table_shape accounts = {
     .topic = "bank.public.Accounts", .columns = account_columns, .n_columns = 5};
 
-static struct column key_columns[] = {{.name = "a", .type = COLUMN_INT32},
-                                      {.name = "b", .type = COLUMN_UUID}};
+static struct column key_columns[] = {{.name = "a", .type = COLUMN_INT32}, {.name = "b", .type = COLUMN_UUID}};
 static const uint16_t all_keys[] = {0, 1};
-static const struct table_shape only_keys = {
-    .topic = "bank.public.links", .columns = key_columns, .n_columns = 2};
+static const struct table_shape only_keys = {.topic = "bank.public.links", .columns = key_columns, .n_columns = 2};
 
 static struct target *new_target(const struct table_shape *shape, const uint16_t *keys)
 {
@@ -62,11 +60,8 @@ static struct table_batch *partial_batch(const struct target *target)
     static const struct avro_value row[5] = {{0}, {0}, {.kind = AVRO_VALUE_NULL}, {0}, {0}};
     struct table_batch_budget budget = {1 << 20, 1 << 20, "/tmp"};
     struct table_batch *batch = table_batch_new(target, &budget);
-    struct change change = {.op = OP_UPDATE,
-                            .key = {(const uint8_t *)"k", 1},
-                            .key_values = keys,
-                            .row = row,
-                            .unchanged = {unchanged, 1}};
+    struct change change = {
+        .op = OP_UPDATE, .key = {(const uint8_t *)"k", 1}, .key_values = keys, .row = row, .unchanged = {unchanged, 1}};
     struct err err = {0};
     ASSERT_OK(table_batch_add(batch, &accounts, &change, &err), &err);
     return batch;
@@ -215,11 +210,8 @@ static void test_the_widest_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ddl),
-        cmocka_unit_test(test_staging),
-        cmocka_unit_test(test_applying),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_the_widest_table),
+        cmocka_unit_test(test_ddl),      cmocka_unit_test(test_staging),          cmocka_unit_test(test_applying),
+        cmocka_unit_test(test_progress), cmocka_unit_test(test_the_widest_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,14 +108,13 @@ static struct buf loaded_csv(const struct memory *memory, const char *manifest_k
     struct buf copy = buf_new(1 << 24);
     buf_put_slice(&copy, buf_slice(&manifest->bytes));
     size_t n_parts = 0;
-    for (const char *at = strstr(buf_cstr(&copy), "s3://bucket/"); at != NULL;
-         at = strstr(at, "s3://bucket/")) {
+    for (const char *at = strstr(buf_cstr(&copy), "s3://bucket/"); at != NULL; at = strstr(at, "s3://bucket/")) {
         char key[256];
         unsigned long long bytes = 0;
         at += strlen("s3://bucket/");
         snprintf(key, sizeof(key), "%.*s", (int)strcspn(at, "\""), at);
-        assert_int_equal(
-            1, sscanf(at + strlen(key), "\",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}", &bytes));
+        assert_int_equal(1,
+                         sscanf(at + strlen(key), "\",\"mandatory\":true,\"meta\":{\"content_length\":%llu}}", &bytes));
         const struct object *part = object_of(memory, key);
         assert_non_null(part);
         CHECK_EQ(part->bytes.len, bytes, "the manifest tells each part's length");
@@ -148,8 +147,7 @@ static struct column columns[] = {
     {.name = "doc", .type = COLUMN_STRING, .optional = true},
 };
 static const uint16_t keys[] = {COL_ID};
-static const struct table_shape shape = {
-    .topic = "bank.public.Rows", .columns = columns, .n_columns = N_COLUMNS};
+static const struct table_shape shape = {.topic = "bank.public.Rows", .columns = columns, .n_columns = N_COLUMNS};
 
 static struct target *new_target(void)
 {
@@ -193,8 +191,8 @@ struct event_storage {
     struct avro_value key_values[1], from_values[1], row[N_COLUMNS];
 };
 
-static struct change change_of(struct event_storage *s, enum envelope_op op, int64_t id,
-                               const struct cell *cells, uint8_t unchanged, int64_t moved_from, uint64_t pos)
+static struct change change_of(struct event_storage *s, enum envelope_op op, int64_t id, const struct cell *cells,
+                               uint8_t unchanged, int64_t moved_from, uint64_t pos)
 {
     memcpy(s->key, &id, 8);
     memcpy(s->from, &moved_from, 8);
@@ -206,8 +204,7 @@ static struct change change_of(struct event_storage *s, enum envelope_op op, int
     /* A placeholder stands where a value did not travel; whoever reads it is found out. */
     for (size_t i = 0; i < N_COLUMNS; i++)
         if ((unchanged >> i & 1) != 0)
-            s->row[i] = (struct avro_value){.kind = AVRO_VALUE_BYTES,
-                                            .bytes = slice_of_str("__placeholder__")};
+            s->row[i] = (struct avro_value){.kind = AVRO_VALUE_BYTES, .bytes = slice_of_str("__placeholder__")};
     return (struct change){
         .op = op,
         .key = slice_of(s->key, 8),
@@ -236,13 +233,13 @@ struct step {
     enum rc want;
 };
 
-#define DELETED(id)                                                                                          \
-    {                                                                                                        \
-        OP_DELETE, id, NULL, NULL, 0, RC_OK                                                                  \
+#define DELETED(id)                                                                                                    \
+    {                                                                                                                  \
+        OP_DELETE, id, NULL, NULL, 0, RC_OK                                                                            \
     }
-#define TRUNCATED                                                                                            \
-    {                                                                                                        \
-        OP_TRUNCATE, 0, NULL, NULL, 0, RC_OK                                                                 \
+#define TRUNCATED                                                                                                      \
+    {                                                                                                                  \
+        OP_TRUNCATE, 0, NULL, NULL, 0, RC_OK                                                                           \
     }
 
 static const struct {
@@ -259,9 +256,7 @@ static const struct {
     {"a row made and deleted in the batch is still deleted",
      {{OP_CREATE, 1, "a", "d", 0, RC_OK}, DELETED(1)},
      "1,@NULL@,@NULL@,@NULL@,d\n"},
-    {"delete and insert is an upsert",
-     {DELETED(1), {OP_CREATE, 1, "a", "d", 0, RC_OK}},
-     "1,7,\"a\",\"d\",u\n"},
+    {"delete and insert is an upsert", {DELETED(1), {OP_CREATE, 1, "a", "d", 0, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
     {"a key change deletes the old key",
      {{OP_CREATE, 2, "a", "d", 1, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
@@ -269,9 +264,7 @@ static const struct {
      {DELETED(1), {OP_CREATE, 2, "a", "d", 1, RC_OK}},
      "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"a\",\"d\",u\n"},
     {"two keys that change places",
-     {{OP_CREATE, 9, "a", "d", 1, RC_OK},
-      {OP_CREATE, 1, "b", "e", 2, RC_OK},
-      {OP_CREATE, 2, "a", "d", 9, RC_OK}},
+     {{OP_CREATE, 9, "a", "d", 1, RC_OK}, {OP_CREATE, 1, "b", "e", 2, RC_OK}, {OP_CREATE, 2, "a", "d", 9, RC_OK}},
      "1,7,\"b\",\"e\",u\n2,7,\"a\",\"d\",u\n9,@NULL@,@NULL@,@NULL@,d\n"},
     {"a key change to itself is none", {{OP_UPDATE, 1, "a", "d", 1, RC_OK}}, "1,7,\"a\",\"d\",u\n"},
 
@@ -400,8 +393,7 @@ static void test_net_effects(void **state)
         const char *behaviour = net_effects[i].behaviour;
         memory_clear(&memory);
         struct table_batch *batch = table_batch_new(target, &budget);
-        for (size_t step = 0; step < ARRAY_LEN(net_effects[i].steps) && net_effects[i].steps[step].op != 0;
-             step++)
+        for (size_t step = 0; step < ARRAY_LEN(net_effects[i].steps) && net_effects[i].steps[step].op != 0; step++)
             run_step(batch, &net_effects[i].steps[step], step, behaviour);
         char manifest_key[1024] = "?";
         struct err err = {0};
@@ -474,8 +466,8 @@ static void random_change(struct world source[MODEL_KEYS], struct table_batch *b
         for (size_t c = 1; c < N_COLUMNS; c++)
             source[id].cells[c] = random_cell(c);
         source[id].exists = true;
-        struct change change = change_of(&s, random_below(2) ? OP_CREATE : OP_READ, (int64_t)id,
-                                         source[id].cells, 0, -1, pos);
+        struct change change = change_of(&s, random_below(2) ? OP_CREATE : OP_READ, (int64_t)id, source[id].cells, 0,
+                                         -1, pos);
         add_checked(batch, &change);
         return;
     }
@@ -527,8 +519,7 @@ static struct cell parsed_cell(struct slice field, const char *marker)
 }
 
 /* One staged line into the model of the staging table; how many bytes it took. */
-static size_t parse_line(struct slice csv, const char *marker, bool with_keep, struct model_row *row,
-                         int64_t *ret_id)
+static size_t parse_line(struct slice csv, const char *marker, bool with_keep, struct model_row *row, int64_t *ret_id)
 {
     size_t end = 0;
     for (bool quoted = false; quoted || csv.ptr[end] != '\n'; end++)
@@ -567,8 +558,8 @@ static void apply_like_the_transaction(struct world warehouse[MODEL_KEYS], struc
         for (size_t at = 0; at < csv.len;) {
             struct model_row row;
             int64_t id;
-            at += parse_line(slice_of(csv.ptr + at, csv.len - at), table_batch_null_marker(batch),
-                             stats.partial > 0, &row, &id);
+            at += parse_line(slice_of(csv.ptr + at, csv.len - at), table_batch_null_marker(batch), stats.partial > 0,
+                             &row, &id);
             CHECK_EQ(false, stage[id].in_batch, "each key is staged once");
             stage[id] = row;
             n_upserts += !row.deleted;
@@ -606,8 +597,8 @@ static void check_worlds(const struct world *want, const struct world *got, uint
         for (size_t c = 1; want[i].exists && c < N_COLUMNS; c++)
             if (want[i].cells[c].is_null != got[i].cells[c].is_null ||
                 (!want[i].cells[c].is_null && strcmp(want[i].cells[c].text, got[i].cells[c].text) != 0))
-                fail_msg("seed %llu: row %zu column %zu is \"%s\" instead of \"%s\"",
-                         (unsigned long long)seed, i, c, got[i].cells[c].text, want[i].cells[c].text);
+                fail_msg("seed %llu: row %zu column %zu is \"%s\" instead of \"%s\"", (unsigned long long)seed, i, c,
+                         got[i].cells[c].text, want[i].cells[c].text);
     }
 }
 
@@ -645,8 +636,7 @@ static void test_random_histories_give_the_source(void **state)
 
 /* ---- storing ---- */
 
-static struct table_batch *batch_of_rows(const struct target *target, size_t n,
-                                         struct table_batch_budget budget)
+static struct table_batch *batch_of_rows(const struct target *target, size_t n, struct table_batch_budget budget)
 {
     struct table_batch *batch = table_batch_new(target, &budget);
     for (size_t i = 0; i < n; i++) {
@@ -705,8 +695,7 @@ static void test_a_failed_upload_is_done_again(void **state)
     for (size_t i = 0; i < again.n; i++) {
         const struct object *other = object_of(&memory, again.objects[i].key);
         assert_non_null(other);
-        CHECK_EQ(1, slice_eq(buf_slice(&again.objects[i].bytes), buf_slice(&other->bytes)),
-                 "with the same bytes");
+        CHECK_EQ(1, slice_eq(buf_slice(&again.objects[i].bytes), buf_slice(&other->bytes)), "with the same bytes");
     }
     table_batch_free(batch);
     memory_clear(&memory);
@@ -746,8 +735,7 @@ static void test_an_older_shape_of_the_events(void **state)
     memory_clear(&memory);
     static struct column older_columns[] = {{.name = "note", .type = COLUMN_STRING},
                                             {.name = "ID", .type = COLUMN_INT64}};
-    static const struct table_shape older = {
-        .topic = "bank.public.Rows", .columns = older_columns, .n_columns = 2};
+    static const struct table_shape older = {.topic = "bank.public.Rows", .columns = older_columns, .n_columns = 2};
     struct target *target = new_target();
     struct table_batch *batch = batch_of_rows(target, 1, budget_of(1 << 20, 1 << 20));
     struct event_storage s = {0};
@@ -823,8 +811,7 @@ static void test_a_full_disk_takes_nothing_in(void **state)
     struct cell cells[N_COLUMNS] = {{0}, {.text = "7"}, {.text = "moved"}, {0}};
     struct event_storage s = {0};
     struct err err = {0};
-    struct change change = change_of(&s, OP_CREATE, 9, cells, 1 << COL_DOC, 1,
-                                     50); /* a delete and a row at once */
+    struct change change = change_of(&s, OP_CREATE, 9, cells, 1 << COL_DOC, 1, 50); /* a delete and a row at once */
     struct table_batch_stats before, after;
     table_batch_stats(batch, &before);
     CHECK_EQ(RC_RETRY, add_on_full_disk(batch, &change, &err), "a full disk is waited for");
@@ -839,9 +826,8 @@ static void test_a_full_disk_takes_nothing_in(void **state)
     size_t n_parts;
     SCOPED(buf_done) struct buf csv = loaded_csv(&memory, manifest_key, &n_parts), out = buf_new(1 << 16);
     sorted_without_pos(&csv, &out);
-    CHECK_STR(
-        "1,@NULL@,@NULL@,@NULL@,d\n2,7,\"some note\",\"some document\",u\n9,7,\"moved\",\"some document\",u\n",
-        buf_cstr(&out), "and the second try takes both in, with what did not travel read back from the disk");
+    CHECK_STR("1,@NULL@,@NULL@,@NULL@,d\n2,7,\"some note\",\"some document\",u\n9,7,\"moved\",\"some document\",u\n",
+              buf_cstr(&out), "and the second try takes both in, with what did not travel read back from the disk");
     table_batch_free(batch);
     memory_clear(&memory);
     target_free(target);

@@ -82,8 +82,7 @@ static void test_the_documentation_says_the_same(void **state)
 
 /* ---- targets ---- */
 
-static struct target *target_of(struct column *columns, size_t n, const uint16_t *keys, size_t n_keys,
-                                struct err *err)
+static struct target *target_of(struct column *columns, size_t n, const uint16_t *keys, size_t n_keys, struct err *err)
 {
     const struct table_shape shape = {.topic = "bank.public.Some_Table", .columns = columns, .n_columns = n};
     struct target *target = NULL;
@@ -93,8 +92,7 @@ static struct target *target_of(struct column *columns, size_t n, const uint16_t
 static void test_names_fold(void **state)
 {
     (void)state;
-    struct column columns[] = {{.name = "ID", .type = COLUMN_INT64},
-                               {.name = "\xc3\x84pfel", .type = COLUMN_STRING}};
+    struct column columns[] = {{.name = "ID", .type = COLUMN_INT64}, {.name = "\xc3\x84pfel", .type = COLUMN_STRING}};
     struct err err = {0};
     struct target *target = target_of(columns, 2, (const uint16_t[]){0}, 1, &err);
     assert_non_null(target);
@@ -150,20 +148,11 @@ static void test_shapes_that_are_refused(void **state)
          {{.name = "id", .type = COLUMN_INT64}, {.name = "_leat_pos", .type = COLUMN_STRING}},
          1,
          "_leat_pos"},
-        {"no key",
-         {{.name = "id", .type = COLUMN_INT64}, {.name = "a", .type = COLUMN_INT64}},
-         0,
-         "some_table"},
-        {"a floating key",
-         {{.name = "id", .type = COLUMN_DOUBLE}, {.name = "a", .type = COLUMN_INT64}},
-         1,
-         "id"},
+        {"no key", {{.name = "id", .type = COLUMN_INT64}, {.name = "a", .type = COLUMN_INT64}}, 0, "some_table"},
+        {"a floating key", {{.name = "id", .type = COLUMN_DOUBLE}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
         {"a real key", {{.name = "id", .type = COLUMN_FLOAT}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
         {"a JSON key", {{.name = "id", .type = COLUMN_JSON}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
-        {"a key of bytes",
-         {{.name = "id", .type = COLUMN_BYTES}, {.name = "a", .type = COLUMN_INT64}},
-         1,
-         "id"},
+        {"a key of bytes", {{.name = "id", .type = COLUMN_BYTES}, {.name = "a", .type = COLUMN_INT64}}, 1, "id"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct column columns[2] = {cases[i].columns[0], cases[i].columns[1]};
@@ -179,8 +168,7 @@ static void test_shapes_that_are_refused(void **state)
 static void test_shapes_grow(void **state)
 {
     (void)state;
-    struct column before[] = {{.name = "id", .type = COLUMN_INT64},
-                              {.name = "t", .type = COLUMN_STRING, .length = 10}};
+    struct column before[] = {{.name = "id", .type = COLUMN_INT64}, {.name = "t", .type = COLUMN_STRING, .length = 10}};
     struct column after[] = {{.name = "NEW", .type = COLUMN_DATE},
                              {.name = "id", .type = COLUMN_INT32},
                              {.name = "t", .type = COLUMN_STRING, .length = 20}};
@@ -247,15 +235,9 @@ static void test_what_holds_what(void **state)
          {.type = TARGET_VARCHAR, .bytes = 4},
          {.type = TARGET_VARCHAR, .bytes = 8},
          true},
-        {"narrow bytes cannot",
-         {.type = TARGET_VARBYTE, .bytes = 4},
-         {.type = TARGET_VARBYTE, .bytes = 8},
-         false},
+        {"narrow bytes cannot", {.type = TARGET_VARBYTE, .bytes = 4}, {.type = TARGET_VARBYTE, .bytes = 8}, false},
         {"text does not hold JSON", {.type = TARGET_VARCHAR, .bytes = 65535}, {.type = TARGET_SUPER}, false},
-        {"timestamp does not hold timestamptz",
-         {.type = TARGET_TIMESTAMP},
-         {.type = TARGET_TIMESTAMPTZ},
-         false},
+        {"timestamp does not hold timestamptz", {.type = TARGET_TIMESTAMP}, {.type = TARGET_TIMESTAMPTZ}, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         CHECK_EQ(cases[i].want, target_column_holds(&cases[i].held, &cases[i].wanted), cases[i].behaviour);
