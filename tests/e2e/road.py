@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bank import compare, leatconfig, processes, wait
 
 SETTLE_SECONDS = 60
+FATAL = 1  # the exit code of a worker that nobody asked to end
 FENCE_COLUMNS = [{"column": "n", "path": "n", "type": "int", "required": True}]
 
 
@@ -162,7 +163,14 @@ class Road:
     def settle(self, seconds=SETTLE_SECONDS):
         """Waits until everything written so far is in the warehouse."""
         self.fence()
-        wait.until(self.fence_is_visible, seconds, self.why_not_settled, poll_s=0.2)
+
+        def settled():
+            for worker in self.workers:
+                failed = not worker.is_alive() and worker.process.returncode == FATAL
+                assert not failed, f"{worker.name} ended with {FATAL}\n{worker.tail()}"
+            return self.fence_is_visible()
+
+        wait.until(settled, seconds, self.why_not_settled, poll_s=0.2)
 
     def why_not_settled(self):
         tails = "\n".join(worker.tail() for worker in self.workers)
