@@ -20,7 +20,7 @@ LONG_CRASH_ROUNDS = 500
 GRACE_SECONDS = 60
 C_FOLDERS = ("base", "proto", "capture", "sink", "cli", "bench", "tests")
 # Unit tests in which more than one thread works on one thing.
-THREADED = "batch_queue|publisher|health|metrics|http|log|credentials|applier|stop|watchdog"
+THREADED = "batch_test|publisher|health|metrics|http|log|credentials|applier|stop|watchdog"
 
 sys.path.insert(0, str(CHECKOUT / "deploy/local"))
 
