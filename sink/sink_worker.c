@@ -412,7 +412,7 @@ static void tell_lag(struct sink_worker *worker)
         int64_t shown_us = MAX(applier_shown_us(worker->applier, i), source->idle_shown_us);
         int64_t end = consumer_end_seen(worker->consumer, source->ledger_topic, 0);
         if (source->open && source->at_cut && worker->batch->events == 0 && applier_is_idle(worker->applier))
-            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_next(source->reader), source->name, NULL);
+            metric_set(METRIC_sink_ledger_offset, (double)ledger_reader_position(source->reader), source->name, NULL);
         if (shown_us > 0)
             metric_set(METRIC_sink_lag_seconds, (double)(now_us - shown_us) / US_PER_S, source->name, NULL);
         if (end >= 0)
