@@ -32,6 +32,7 @@ struct applier {
     enum rc failed; /* not RC_OK: the thread ended by this */
     struct err failure;
     bool ended;
+    bool abandoned; /* nobody joins the thread: it frees this itself when it ends */
     int64_t *shown_us;
 };
 
@@ -224,6 +225,16 @@ static enum rc work(struct applier *applier, enum job job, struct err *err)
     return rc;
 }
 
+static void applier_free(struct applier *applier)
+{
+    sink_batch_free(applier->batch);
+    pthread_mutex_destroy(&applier->mutex);
+    pthread_cond_destroy(&applier->changed);
+    free(applier->progress);
+    free(applier->shown_us);
+    free(applier);
+}
+
 static void *run(void *argument)
 {
     struct applier *applier = argument;
@@ -245,19 +256,12 @@ static void *run(void *argument)
         pthread_cond_broadcast(&applier->changed);
     }
     applier->ended = true;
+    bool abandoned = applier->abandoned;
     pthread_cond_broadcast(&applier->changed);
     pthread_mutex_unlock(&applier->mutex);
+    if (abandoned)
+        applier_free(applier);
     return NULL;
-}
-
-static void applier_free(struct applier *applier)
-{
-    sink_batch_free(applier->batch);
-    pthread_mutex_destroy(&applier->mutex);
-    pthread_cond_destroy(&applier->changed);
-    free(applier->progress);
-    free(applier->shown_us);
-    free(applier);
 }
 
 enum rc applier_start(const struct applier_context *context, const struct progress *progress,
@@ -370,12 +374,14 @@ bool applier_stop(struct applier *applier, int64_t timeout_ms)
     while (!applier->ended && clock_mono_ms() < deadline_ms)
         await_change(applier, MAX(deadline_ms - clock_mono_ms(), (int64_t)1));
     bool ended = applier->ended;
+    pthread_t thread = applier->thread;
+    applier->abandoned = !ended;
     pthread_mutex_unlock(&applier->mutex);
     if (!ended) {
-        pthread_detach(applier->thread);
+        pthread_detach(thread); /* the applier may be gone by now */
         return false;
     }
-    pthread_join(applier->thread, NULL);
+    pthread_join(thread, NULL);
     applier_free(applier);
     return true;
 }
