@@ -2,6 +2,7 @@
 
 #include "sink/applier.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -154,9 +155,21 @@ static void an_end_interrupts_the_back_off(void **state)
     assert_true(clock_mono_ms() - start_ms < 5000);
 }
 
+static int threads_now(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks))
+        n += task->d_name[0] != '.';
+    closedir(tasks);
+    return n;
+}
+
 static void an_end_waits_for_what_is_under_way(void **state)
 {
     (void)state;
+    int before = threads_now();
     reset();
     atomic_store(&script.held, true);
     struct applier *applier = start();
@@ -164,9 +177,11 @@ static void an_end_waits_for_what_is_under_way(void **state)
     applier_take(applier, &batch);
     while (atomic_load(&script.calls) < 1)
         stop_wait_ms(1);
-    /* Whoever gives up waiting leaves the thread what it was given; here it then ends by itself. */
+    /* Whoever gives up waiting leaves the thread what it was given; it then ends by itself and leaves nothing. */
     assert_false(applier_stop(applier, 30));
     atomic_store(&script.held, false);
+    while (threads_now() > before)
+        stop_wait_ms(1);
 }
 
 int main(void)
