@@ -16,7 +16,9 @@ STACK_FOLDER = BUILD / "test-stack"
 STACK = CHECKOUT / "deploy/local/stack"
 BIN = Path(sys.executable).parent  # the venv's: hadolint, cfn-lint
 FIRST_PORT = 25200
+CRASH_ROUNDS = 60
 LONG_CRASH_ROUNDS = 500
+POSTGRES_MAJORS = ("13", "14", "15", "16", "17", "18")
 GRACE_SECONDS = 60
 C_FOLDERS = ("base", "proto", "capture", "sink", "cli", "bench", "tests")
 # Unit tests in which more than one thread works on one thing.
@@ -67,12 +69,12 @@ class Runner:
 
     # ---- the stack of the end-to-end tests ----
 
-    def stack_up(self):
+    def stack_up(self, *words):
         from bank import ports
 
         self.stack_is_ours = True
         base = str(ports.free_base(FIRST_PORT))
-        for words in (["reset"], ["up", "--port-base", base]):
+        for words in (["reset"], ["up", "--port-base", base, *words]):
             if self.run(STACK, *words, "--dir", STACK_FOLDER, "--quiet") != 0:
                 return False
         return True
@@ -160,8 +162,8 @@ def lint(runner):
     return counts
 
 
-def pytest(runner, folder, *words, **environment):
-    results = RESULTS / f"pytest-{folder}.xml"
+def pytest(runner, folder, *words, name=None, **environment):
+    results = RESULTS / f"pytest-{name or folder}.xml"
     code = runner.run(
         sys.executable, "-m", "pytest", "-q", f"tests/{folder}", f"--junitxml={results}", *words, **environment
     )
@@ -184,15 +186,26 @@ def cli(runner):
 
 
 def e2e(runner):
-    """The road over real servers, the crash test included."""
-    if not runner.stack_up():
+    """The road over real servers, the crash test included; with --long on every version of PostgreSQL."""
+    rounds = runner.options.crash_rounds
+    counts = e2e_on(runner, "e2e", rounds)
+    for major in POSTGRES_MAJORS if runner.options.long else ():
+        more = e2e_on(runner, f"e2e-{major}", min(rounds, CRASH_ROUNDS), "--postgres", major)
+        counts.passed += more.passed
+        counts.failed += more.failed
+        counts.notes += [f"PostgreSQL {major}: {note}" for note in more.notes]
+    return counts
+
+
+def e2e_on(runner, name, rounds, *stack_words):
+    if not runner.stack_up(*stack_words):
         return Counts(0, 1, ["the stack did not start"])
-    options = runner.options
-    words = [f"--crash-rounds={options.crash_rounds}"]
-    if options.crash_seed is not None:
-        words.append(f"--crash-seed={options.crash_seed}")
+    words = [f"--crash-rounds={rounds}"]
+    if runner.options.crash_seed is not None:
+        words.append(f"--crash-seed={runner.options.crash_seed}")
     try:
-        return pytest(runner, "e2e", *words, LEAT_STACK_DIR=str(STACK_FOLDER), LEAT_BIN=str(BUILD / "release/leat"))
+        environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "release/leat")}
+        return pytest(runner, "e2e", *words, name=name, **environment)
     finally:
         runner.stack_down()
 
@@ -210,12 +223,12 @@ def parse():
     )
     names = [suite.__name__ for suite in SUITES]
     parser.add_argument("--only", action="append", choices=names, metavar="SUITE", help="one suite; may be repeated")
-    parser.add_argument("--crash-rounds", type=int, help="how many kill -9 the crash test does (default 60)")
+    parser.add_argument("--crash-rounds", type=int, help=f"how many kill -9 the crash test does (default {CRASH_ROUNDS})")
     parser.add_argument("--crash-seed", type=int, help="replay the crash test with this seed")
-    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, and every unit test under tsan")
+    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL")
     options = parser.parse_args()
     if options.crash_rounds is None:
-        options.crash_rounds = LONG_CRASH_ROUNDS if options.long else 60
+        options.crash_rounds = LONG_CRASH_ROUNDS if options.long else CRASH_ROUNDS
     return options
 
 

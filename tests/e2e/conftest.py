@@ -7,6 +7,7 @@ LEAT_BIN: the program to test, build/release/leat without it."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ sys.path.insert(0, str(CHECKOUT / "deploy/local"))
 
 from bank import ports, processes  # noqa: E402
 from bank.servers import STACK, Servers  # noqa: E402
+from cluster import Cluster, Template  # noqa: E402
 from road import Road  # noqa: E402
 
 FIRST_PORT = 25000
@@ -54,16 +56,63 @@ def binary():
     return found
 
 
+def name_of(request):
+    return re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()[:36]
+
+
 @pytest.fixture
 def road(request, servers, binary):
     """Databases, topics, schema and S3 prefix that no other test uses. Everything is gone afterwards but the topics
     and the logs, which lie under build/e2e/."""
-    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()[:36]
+    name = name_of(request)
     made = Road(servers, binary, name, CHECKOUT / "build/e2e" / name)
     try:
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def templates():
+    return Template(CHECKOUT / "build/e2e/templates")
+
+
+@pytest.fixture
+def clusters(request, templates):
+    """clusters(major, **settings): a PostgreSQL server of the test's own, started. All of a test's end with it."""
+    folder = CHECKOUT / "build/e2e" / name_of(request)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = []
+
+    def make(major, name="server", **settings):
+        cluster = Cluster(major, folder, name, made)
+        templates.copy(major, cluster.data)
+        return cluster.set(**settings).start()
+
+    try:
+        yield make
+    finally:
+        for cluster in made:
+            cluster.kill()
+            shutil.rmtree(cluster.data, ignore_errors=True)
+
+
+@pytest.fixture
+def road_on(request, clusters, servers, binary):
+    """road_on(cluster): a road whose source is that server."""
+    made = []
+
+    def make(cluster):
+        name = name_of(request)
+        made.append(Road(servers, binary, name, CHECKOUT / "build/e2e" / name, cluster))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for road in made:
+            road.close()
 
 
 @pytest.fixture(autouse=True)

@@ -19,13 +19,16 @@ class Failure(NamedTuple):
 
 
 class Road:
-    def __init__(self, servers, binary, name, folder):
-        self.servers = servers
+    def __init__(self, servers, binary, name, folder, cluster=None):
+        """cluster: a PostgreSQL of the test's own instead of the stack's; it is gone with the test."""
+        self.servers = servers if cluster is None else servers.beside(**cluster.env())
+        self.cluster = cluster
         self.binary = binary
         self.name = name
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        if cluster is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.prefix = name
         self.schema = f"w_{name}"
         self.database = f"s_{name}"
@@ -36,9 +39,9 @@ class Road:
         self.collections = {}  # name -> columns
         self.n_fences = 0
         self._clear()
-        with servers.postgres("postgres", autocommit=True) as admin:
+        with self.servers.postgres("postgres", autocommit=True) as admin:
             admin.execute(f'create database "{self.database}"')
-        self.pg = servers.postgres(self.database, autocommit=True)
+        self.pg = self.servers.postgres(self.database, autocommit=True)
         self.client = servers.documents()
         self.docs = self.client[self.documents_name]
 
@@ -233,15 +236,8 @@ class Road:
 
     def _clear(self):
         """Also what an interrupted run of the same test left behind; its topics and subjects too."""
-        with self.servers.postgres("postgres", autocommit=True) as admin:
-            for (pid,) in admin.execute(
-                "select active_pid from pg_replication_slots where slot_name = %s and active", (self.slot,)
-            ).fetchall():
-                admin.execute("select pg_terminate_backend(%s, 10000)", (pid,))
-            admin.execute(
-                "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (self.slot,)
-            )
-            admin.execute(f'drop database if exists "{self.database}" with (force)')
+        if self.cluster is None:
+            self._clear_source()
         with self.servers.documents() as client:
             client.drop_database(self.documents_name)
         with self.servers.warehouse() as connection:
@@ -252,4 +248,13 @@ class Road:
             for future in admin.delete_topics(topics).values():
                 future.result(30)
 
-
+    def _clear_source(self):
+        with self.servers.postgres("postgres", autocommit=True) as admin:
+            for (pid,) in admin.execute(
+                "select active_pid from pg_replication_slots where slot_name = %s and active", (self.slot,)
+            ).fetchall():
+                admin.execute("select pg_terminate_backend(%s, 10000)", (pid,))
+            admin.execute(
+                "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (self.slot,)
+            )
+            admin.execute(f'drop database if exists "{self.database}" with (force)')

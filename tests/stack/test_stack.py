@@ -456,6 +456,16 @@ def test_a_recycled_pid_is_left_alone(other):
         bystander.communicate()
 
 
+def test_the_source_is_of_the_version_that_was_asked_for(other):
+    other.ok("start", "postgres", "--postgres", "17")
+    with psycopg.connect(source_conninfo(other.env())) as source:
+        assert source.info.server_version // 10000 == 17
+    other.ok("stop", "postgres")
+    (line,) = other.fails("start", "postgres", "--postgres", "16")
+    assert "are of version 17" in line and "reset" in line
+    other.ok("start", "postgres")
+
+
 def test_two_stacks_run_side_by_side(stack, other):
     other.ok("start", "s3", "postgres")
     assert other.env()["PG_PORT"] != stack.env()["PG_PORT"]

@@ -1,5 +1,6 @@
 """Where the servers of one local stack are (its stack.env), and connections to them."""
 
+import copy
 import json
 import shlex
 import subprocess
@@ -25,6 +26,12 @@ class Servers:
         self.folder = Path(folder).resolve()
         lines = (self.folder / "stack.env").read_text().splitlines()
         self.env = {key: "".join(shlex.split(value)) for key, _, value in (line.partition("=") for line in lines)}
+
+    def beside(self, **env):
+        """The same servers, but some of them elsewhere."""
+        other = copy.copy(self)
+        other.env = self.env | env
+        return other
 
     # ---- the stack itself ----
 

@@ -38,6 +38,11 @@ def parser():
     common.add_argument(
         "--port-base", help="first port (LEAT_PORT_BASE; default: as started before, else ports.env)"
     )
+    common.add_argument(
+        "--postgres",
+        metavar="MAJOR",
+        help="version of the source database, 13 to 18 (LEAT_POSTGRES; default: as its data were made, else Debian's)",
+    )
     common.add_argument("--quiet", action="store_true", help="print nothing but errors")
     top = argparse.ArgumentParser(
         prog="stack",
@@ -109,7 +114,7 @@ def main(arguments=None):
             print(line, flush=True)
 
     try:
-        stack = Stack(options.dir, options.port_base, say)
+        stack = Stack(options.dir, options.port_base, say, options.postgres)
         if options.command == "status":
             return 0 if status(stack) else 3
         began = time.monotonic()

@@ -11,7 +11,7 @@ LOCAL = Path(__file__).resolve().parents[2]
 CHECKOUT = LOCAL.parents[1]
 PINS = LOCAL / "stack.d"
 PORTS_FILE = LOCAL / "ports.env"
-POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
+POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")  # Debian's
 REDSHIFT_STANDIN = LOCAL / "redshift"
 HOST = "127.0.0.1"
 
@@ -48,6 +48,20 @@ class Cache:
             self.apicurio / f"apicurio-registry-app-{versions['APICURIO_VERSION']}-runner.jar"
         )
         self.versitygw = root / f"versitygw-{versions['VERSITYGW_VERSION']}" / "versitygw"
+        self.toxiproxy = root / f"toxiproxy-{versions['TOXIPROXY_VERSION']}" / "toxiproxy"
+        self.postgres_bins = {
+            match[1]: root / f"postgres-{version}" / "bin"
+            for key, version in versions.items()
+            if (match := re.fullmatch(r"POSTGRES_(\d+)_VERSION", key))
+        }
+
+    def postgres_bin(self, major):
+        """The programs of one major version, as text; Debian's for ""."""
+        if major == "":
+            return POSTGRES_BIN
+        if major not in self.postgres_bins:
+            raise StackError(f"PostgreSQL \"{major}\" is not one of {', '.join(self.postgres_bins)}")
+        return self.postgres_bins[major]
 
 
 class Ports:
@@ -78,6 +92,7 @@ class Layout:
         self.tls = self.folder / "tls"
         self.env_file = self.folder / "stack.env"
         self.base_file = self.folder / "port-base"
+        self.postgres_file = self.folder / "postgres-version"
         self.marker = self.folder / self.MARKER
 
     def make(self):
@@ -93,6 +108,9 @@ class Layout:
     def saved_base(self):
         return int(self.base_file.read_text()) if self.base_file.exists() else None
 
+    def saved_postgres(self):
+        return self.postgres_file.read_text().strip() if self.postgres_file.exists() else None
+
 
 def choose_base(from_option, layout):
     """Option, then environment, then what this stack was started with, then the file's."""
@@ -103,3 +121,14 @@ def choose_base(from_option, layout):
     if not str(text).isdigit():
         raise StackError(f"port base \"{text}\" is not a number")
     return int(text)
+
+
+def choose_postgres(from_option, layout):
+    """The source's major version: option, environment, what this stack's data was made with, Debian's ("")."""
+    saved = layout.saved_postgres()
+    chosen = from_option or os.environ.get("LEAT_POSTGRES") or saved or ""
+    if saved is not None and chosen != saved:
+        raise StackError(
+            f"the source's data in {layout.folder} are of version {saved or 'Debian has'}: run `reset` before using {chosen}"
+        )
+    return chosen

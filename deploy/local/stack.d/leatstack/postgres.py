@@ -1,4 +1,4 @@
-"""PostgreSQL 15, twice: the source, and the private database behind the Redshift stand-in."""
+"""PostgreSQL twice: the source (any version), and the private database behind the Redshift stand-in (Debian's)."""
 
 import os
 import pwd
@@ -44,9 +44,29 @@ def as_database_user():
         "--reuid=postgres",
         "--regid=postgres",
         "--init-groups",
+        "--securebits=+no_setuid_fixup",  # access() too has that right then
         "--inh-caps=-all,+dac_override",
         "--ambient-caps=-all,+dac_override",
     ]
+
+
+def init_cluster(bin, folder, settings, name):
+    """initdb into a new folder, which belongs to the user that runs the server."""
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    command = [*as_database_user(), bin / "initdb", "-D", folder, "-U", USER]
+    command += ["--no-sync", "--auth=scram-sha-256", "--pwfile=/dev/stdin"]
+    command += ["--encoding=UTF8", "--locale=C.UTF-8"]
+    done = subprocess.run(
+        command, input=f"{PASSWORD}\n", capture_output=True, text=True, timeout=60, cwd=folder.parent
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise StackError(f"{name}: initdb failed: {said[0] if said else done.returncode}")
+    with open(folder / "postgresql.conf", "a") as configuration:
+        configuration.write(settings)
 
 
 class Postgres(Service):
@@ -56,8 +76,10 @@ class Postgres(Service):
     settings = COMMON_SETTINGS + SOURCE_SETTINGS
     stop_steps = ((signal.SIGINT, 15), (signal.SIGQUIT, 5))
 
+    bin = POSTGRES_BIN
+
     def programs(self):
-        return POSTGRES_BIN / "postgres", POSTGRES_BIN / "initdb", Path("/usr/bin/psql")
+        return self.bin / "postgres", self.bin / "initdb", Path("/usr/bin/psql")
 
     @property
     def _cluster(self):
@@ -75,27 +97,13 @@ class Postgres(Service):
         aside = self.data / "cluster.new"
         if aside.exists():
             shutil.rmtree(aside)
-        aside.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            account = pwd.getpwnam("postgres")
-            os.chown(aside, account.pw_uid, account.pw_gid)
-        command = [*as_database_user(), POSTGRES_BIN / "initdb", "-D", aside, "-U", USER]
-        command += ["--no-sync", "--auth=scram-sha-256", "--pwfile=/dev/stdin"]
-        command += ["--encoding=UTF8", "--locale=C.UTF-8"]
-        done = subprocess.run(
-            command, input=f"{PASSWORD}\n", capture_output=True, text=True, timeout=60, cwd=self.data
-        )
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines()
-            raise StackError(f"{self.name}: initdb failed: {said[0] if said else done.returncode}")
-        with open(aside / "postgresql.conf", "a") as configuration:
-            configuration.write(self.settings)
+        init_cluster(self.bin, aside, self.settings, self.name)
         aside.rename(self._cluster)
 
     def command(self):
         return [
             *as_database_user(),
-            POSTGRES_BIN / "postgres",
+            self.bin / "postgres",
             *("-D", self._cluster),
             *("-c", f"listen_addresses={HOST}"),
             *("-c", f"port={self.port(self.ports[0])}"),

@@ -8,7 +8,7 @@ import time
 
 from . import jvm, postgres, servers
 from .errors import StackError
-from .layout import HOST, Cache, Layout, Ports, choose_base
+from .layout import HOST, Cache, Layout, Ports, choose_base, choose_postgres
 
 # Those that need the longest to start come first.
 SERVICES = (
@@ -24,13 +24,14 @@ LOCK_TIMEOUT_S = 300
 
 
 class Stack:
-    def __init__(self, folder, base=None, say=print):
+    def __init__(self, folder, base=None, say=print, postgres=None):
         self.layout = Layout(folder)
         self.say = say
         self.base = choose_base(base, self.layout)
         ports, cache = Ports(self.base), Cache()
         self.ports, self.cache = ports, cache
         self.services = {service.name: service(self.layout, ports, cache) for service in SERVICES}
+        self.asked_postgres = postgres
 
     # ---- commands ----
 
@@ -41,6 +42,8 @@ class Stack:
         self.layout.make()
         with self._locked():
             self._check_base()
+            postgres_major = choose_postgres(self.asked_postgres, self.layout)
+            self.services["postgres"].bin = self.cache.postgres_bin(postgres_major)
             live = {name: self.services[name].live() for name in names}
             missing = [self.services[name] for name in names if not live[name]]
             for service in missing:
@@ -48,6 +51,7 @@ class Stack:
             for service in missing:
                 service.check_ports()
             self.layout.base_file.write_text(f"{self.base}\n")
+            self.layout.postgres_file.write_text(f"{postgres_major}\n")
             self._start_all(missing)
             for name, identity in live.items():
                 if identity:
@@ -78,6 +82,7 @@ class Stack:
                     shutil.rmtree(folder)
             self.layout.env_file.unlink(missing_ok=True)
             self.layout.base_file.unlink(missing_ok=True)
+            self.layout.postgres_file.unlink(missing_ok=True)
 
     # ---- parts ----
 
@@ -155,6 +160,7 @@ class Stack:
             "PG_PASSWORD": postgres.PASSWORD,
             "PG_DATABASE": postgres.Postgres.database,
             "MONGO_URI": f"mongodb://{HOST}:{ports.docdb}/?replicaSet=secantus",
+            "LEAT_TOXIPROXY": self.cache.toxiproxy,
             "REDSHIFT_HOST": HOST,
             "REDSHIFT_PORT": ports.redshift,
             "REDSHIFT_USER": postgres.USER,
