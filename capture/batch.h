@@ -9,6 +9,7 @@ struct batch_record {
     struct slice key, value; /* framed Avro (or JSON for rejects), in the batch's arena; key.ptr NULL: no key */
     struct slice unchanged;  /* HEADER_UNCHANGED; len 0: none */
     struct slice moved_from; /* HEADER_MOVED_FROM; len 0: none */
+    struct slice other_key;  /* HEADER_OLD_KEY beside moved_from, else HEADER_NEW_KEY; len 0: none */
     struct position pos;
     uint32_t topic;         /* from publisher_topic() */
     bool tombstone_follows; /* a delete: the same key with a null value comes after it */

@@ -238,6 +238,9 @@ static rd_kafka_headers_t *headers_of(const struct batch_record *record)
     if (record->moved_from.len > 0)
         rd_kafka_header_add(headers, HEADER_MOVED_FROM, sizeof(HEADER_MOVED_FROM) - 1, record->moved_from.ptr,
                             (ssize_t)record->moved_from.len);
+    if (record->other_key.len > 0)
+        rd_kafka_header_add(headers, record->moved_from.len > 0 ? HEADER_OLD_KEY : HEADER_NEW_KEY, -1,
+                            record->other_key.ptr, (ssize_t)record->other_key.len);
     return headers;
 }
 

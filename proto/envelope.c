@@ -188,12 +188,12 @@ enum rc envelope_key_schema(struct buf *out, const struct table_shape *shape, st
 
 /* The constant stretches of an event, in their order; what varies stands between them. */
 enum stretch {
-    STRETCH_FRAME,    /* magic, schema id */
-    STRETCH_SERVER,   /* source: version, connector, name                                      then ts_ms */
-    STRETCH_STREAM,   /* snapshot "false", db, sequence null, ts_us some                       then ts_us */
+    STRETCH_FRAME,  /* magic, schema id */
+    STRETCH_SERVER, /* source: version, connector, name                                      then ts_ms */
+    STRETCH_STREAM, /* snapshot "false", db                                                  then sequence, ts_us, ts_ns */
     STRETCH_SNAPSHOT, /* the same with "true" */
-    STRETCH_TABLE,    /* schema, table | collection                    then txId, lsn | ord */
-    STRETCH_TAIL,     /* what follows in the source, transaction null, length of op            then op */
+    STRETCH_TABLE,    /* schema, table | collection              then txId, lsn, xmin, origin, origin_lsn | ord */
+    STRETCH_TAIL,     /* lsid, txnNumber, wallTime of documents, transaction null, length of op then op */
     STRETCH_COUNT,
 };
 
@@ -204,17 +204,17 @@ struct envelope {
     uint8_t bytes[];
 };
 
-/* ts_ms, ts_us, ts_ns of the source; txId, lsn or ord; op; ts_ms, ts_us, ts_ns: a branch and ten bytes each
- */
-enum { ENVELOPE_VARIABLE_BYTES = 9 * 11 };
+enum {
+    DIGITS_BYTES = 20,                                  /* of a 64-bit number */
+    SEQUENCE_BYTES = 2 + 2 * DIGITS_BYTES + 7,          /* branch, length, ["1","2"] */
+    ENVELOPE_VARIABLE_BYTES = 14 * 11 + SEQUENCE_BYTES, /* the numbers: a branch and ten bytes each */
+};
 
 static void put_snapshot_and_database(struct buf *out, const char *snapshot, const char *database)
 {
     avro_put_long(out, 0); /* branch 0 is the string here: its default is not null */
     avro_put_str(out, snapshot);
     avro_put_str(out, database);
-    avro_put_null(out); /* sequence */
-    avro_put_some(out); /* ts_us */
 }
 
 static void put_stretch(struct buf *out, enum stretch stretch, const struct envelope_source *source, uint32_t schema_id)
@@ -235,7 +235,7 @@ static void put_stretch(struct buf *out, enum stretch stretch, const struct enve
         avro_put_str(out, source->table);
         break;
     case STRETCH_TAIL:
-        for (int i = 0; i < 3; i++) /* xmin, origin, origin_lsn | lsid, txnNumber, wallTime */
+        for (int i = 0; i < 3 && !postgresql; i++) /* lsid, txnNumber, wallTime */
             avro_put_null(out);
         avro_put_null(out);    /* transaction */
         avro_put_long(out, 1); /* op's length */
@@ -324,21 +324,75 @@ static inline uint8_t *write_optional_ns(uint8_t *at, int64_t us)
     return at;
 }
 
+static inline uint8_t *write_bytes(uint8_t *at, const void *bytes, size_t len)
+{
+    if (len > 0)
+        memcpy(at, bytes, len);
+    return at + len;
+}
+
+static inline uint8_t *write_digits(uint8_t *at, uint64_t value)
+{
+    uint8_t digits[DIGITS_BYTES];
+    size_t first = DIGITS_BYTES;
+    do {
+        digits[--first] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return write_bytes(at, digits + first, DIGITS_BYTES - first);
+}
+
+/* Debezium's: the last commit and the change itself, as texts in a JSON array. Its readers order events by it. */
+static uint8_t *write_sequence(uint8_t *at, const struct envelope_source *source)
+{
+    if (source->lsn == 0) {
+        *at++ = 0;
+        return at;
+    }
+    *at++ = 2;
+    uint8_t *length = at++, *text = at;
+    *at++ = '[';
+    if (source->previous_end == 0) {
+        at = write_bytes(at, "null", 4);
+    } else {
+        *at++ = '"';
+        at = write_digits(at, source->previous_end);
+        *at++ = '"';
+    }
+    at = write_bytes(at, ",\"", 2);
+    at = write_digits(at, source->lsn);
+    at = write_bytes(at, "\"]", 2);
+    *length = (uint8_t)((at - text) << 1); /* below 64: one byte */
+    return at;
+}
+
+static uint8_t *write_origin(uint8_t *at, const struct envelope_source *source)
+{
+    if (LIKELY(source->origin.len == 0))
+        return write_bytes(at, "\0\0", 2);
+    at = write_some_long(at, (int64_t)source->origin.len); /* a text's length is written as a long is */
+    at = write_bytes(at, source->origin.ptr, source->origin.len);
+    return write_some_long(at, (int64_t)source->origin_lsn);
+}
+
 void envelope_end(const struct envelope *envelope, struct buf *out, enum envelope_op op,
                   const struct envelope_source *source, int64_t now_us)
 {
-    uint8_t *start = buf_reserve(out, envelope->max_bytes);
+    uint8_t *start = buf_reserve(out, envelope->max_bytes + source->origin.len);
     if (UNLIKELY(start == NULL))
         return;
     uint8_t *at = write_stretch(start, envelope, STRETCH_SERVER);
     at = write_long(at, floor_ms(source->commit_time_us));
     at = write_stretch(at, envelope, source->snapshot ? STRETCH_SNAPSHOT : STRETCH_STREAM);
-    at = write_long(at, source->commit_time_us);
+    at = write_sequence(at, source);
+    at = write_some_long(at, source->commit_time_us);
     at = write_optional_ns(at, source->commit_time_us);
     at = write_stretch(at, envelope, STRETCH_TABLE);
     if (envelope->connector == CONNECTOR_POSTGRESQL) {
         at = write_optional(at, source->transaction_id);
         at = write_optional(at, source->lsn);
+        *at++ = 0; /* xmin: Debezium's too is null unless it is asked to fetch it */
+        at = write_origin(at, source);
     } else {
         at = write_long(at, (int32_t)(source->ordinal > INT32_MAX ? INT32_MAX : source->ordinal));
     }

@@ -31,6 +31,9 @@ struct envelope_source {
     int64_t commit_time_us;  /* wall clock of the source */
     uint64_t transaction_id; /* PostgreSQL xid; 0: none */
     uint64_t lsn;            /* PostgreSQL: LSN of the change */
+    uint64_t previous_end;   /* PostgreSQL: end of the transaction before it in the stream; 0: none is known */
+    struct slice origin;     /* PostgreSQL: name of the replication origin; empty: none */
+    uint64_t origin_lsn;     /* goes with origin */
     uint64_t ordinal;        /* documents: `ord` */
 };
 

@@ -10,4 +10,9 @@
 /* The key (framed Avro) that the row had before this event, when the key changed. */
 #define HEADER_MOVED_FROM "leat.moved_from"
 
+/* Debezium's own, at a key change: the delete and its tombstone say the key that the row has now, the create which one
+ * it had, both as proto/key_text.h writes it. */
+#define HEADER_NEW_KEY "__debezium.newkey"
+#define HEADER_OLD_KEY "__debezium.oldkey"
+
 #endif

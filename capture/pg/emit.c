@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "proto/avro_put.h"
+#include "proto/key_text.h"
 #include "proto/reject.h"
+
+enum { KEY_TEXT_MAX_BYTES = 1 << 20 };
 
 /* How a row, or an image of it, came out. */
 enum outcome {
@@ -16,10 +19,16 @@ enum outcome {
 /* One event while it is being encoded, in the rest of the batch's arena. Nothing stays unless it is added. */
 struct draft {
     struct buf buf;
-    size_t key_end, value_end, moved_end;
+    size_t key_end, value_end, moved_end, other_end;
     uint32_t column; /* where it went wrong */
     bool has_unchanged;
     uint8_t unchanged[(PGOUTPUT_MAX_COLUMNS + 7) / 8];
+};
+
+/* A key change: borrowed from the emitter's scratch. old_key.len 0: the key is the same. */
+struct move {
+    struct slice old_key;            /* framed */
+    struct slice old_text, new_text; /* proto/key_text.h */
 };
 
 /* ---- images ---- */
@@ -124,7 +133,7 @@ static enum outcome put_key(const struct pg_relation *relation, const struct pgo
 static struct draft *draft_open(struct draft *draft, struct batch *batch)
 {
     draft->buf = arena_open(batch->arena);
-    draft->key_end = draft->value_end = draft->moved_end = 0;
+    draft->key_end = draft->value_end = draft->moved_end = draft->other_end = 0;
     draft->has_unchanged = false;
     return draft;
 }
@@ -135,7 +144,10 @@ static struct envelope_source source_of(const struct pg_emitter *emitter)
                                     .snapshot = emitter->snapshot,
                                     .commit_time_us = emitter->commit_time_us,
                                     .transaction_id = emitter->xid,
-                                    .lsn = emitter->lsn};
+                                    .lsn = emitter->lsn,
+                                    .previous_end = emitter->previous_end,
+                                    .origin = buf_slice(&emitter->origin),
+                                    .origin_lsn = emitter->origin_lsn};
 }
 
 static enum rc too_large(struct err *err, const struct pg_relation *relation, const struct batch *batch)
@@ -170,8 +182,9 @@ static enum rc draft_add(struct pg_emitter *emitter, const struct pg_relation *r
     record->value = slice_of(all.ptr + draft->key_end, draft->value_end - draft->key_end);
     if (draft->moved_end > draft->value_end)
         record->moved_from = slice_of(all.ptr + draft->value_end, draft->moved_end - draft->value_end);
+    record->other_key = slice_of(all.ptr + draft->moved_end, draft->other_end - draft->moved_end);
     if (draft->has_unchanged)
-        record->unchanged = slice_of(all.ptr + draft->moved_end, all.len - draft->moved_end);
+        record->unchanged = slice_of(all.ptr + draft->other_end, all.len - draft->other_end);
     return RC_OK;
 }
 
@@ -180,7 +193,16 @@ static void draft_end_value(const struct pg_emitter *emitter, const struct pg_re
 {
     struct envelope_source source = source_of(emitter);
     envelope_end(relation->envelope, &draft->buf, op, &source, emitter->now_us);
-    draft->value_end = draft->moved_end = draft->buf.len;
+    draft->value_end = draft->moved_end = draft->other_end = draft->buf.len;
+}
+
+/* What the event says of the key that the row had, or will have. */
+static void draft_put_move(struct draft *draft, struct slice moved_from, struct slice other_key)
+{
+    buf_put_slice(&draft->buf, moved_from);
+    draft->moved_end = draft->buf.len;
+    buf_put_slice(&draft->buf, other_key);
+    draft->other_end = draft->buf.len;
 }
 
 /* ---- rejects ---- */
@@ -276,6 +298,24 @@ static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation 
     return RC_OK;
 }
 
+/* ---- transactions ---- */
+
+void pg_emit_begin(struct pg_emitter *emitter)
+{
+    buf_clear(&emitter->origin);
+    emitter->origin_lsn = 0;
+}
+
+enum rc pg_emit_origin(struct pg_emitter *emitter, const struct pgoutput_origin *origin, struct err *err)
+{
+    buf_clear(&emitter->origin);
+    buf_put_str(&emitter->origin, origin->name);
+    emitter->origin_lsn = origin->lsn;
+    if (emitter->origin.failed)
+        return err_set(err, ERR_MEMORY_LIMIT, "the name of a replication origin has %zu bytes", strlen(origin->name));
+    return RC_OK;
+}
+
 /* ---- events ---- */
 
 static enum rc misfit(struct err *err, const struct pg_relation *relation, uint16_t n)
@@ -329,7 +369,8 @@ static enum rc emit_after(struct pg_emitter *emitter, const struct pg_relation *
 }
 
 static enum outcome draft_delete(const struct pg_emitter *emitter, const struct pg_relation *relation,
-                                 const struct pgoutput_tuple *old, bool whole, struct draft *draft)
+                                 const struct pgoutput_tuple *old, bool whole, struct slice new_key,
+                                 struct draft *draft)
 {
     enum outcome outcome = put_key(relation, old, NULL, draft);
     if (outcome != PUT_OK)
@@ -342,6 +383,7 @@ static enum outcome draft_delete(const struct pg_emitter *emitter, const struct 
         return outcome;
     avro_put_null(&draft->buf);
     draft_end_value(emitter, relation, draft, OP_DELETE);
+    draft_put_move(draft, (struct slice){0}, new_key);
     return PUT_OK;
 }
 
@@ -351,7 +393,7 @@ static enum rc emit_delete(struct pg_emitter *emitter, const struct pg_relation 
     struct draft draft;
     if (old->n != relation->shape.n_columns)
         return misfit(err, relation, old->n);
-    enum outcome outcome = draft_delete(emitter, relation, old, whole, draft_open(&draft, batch));
+    enum outcome outcome = draft_delete(emitter, relation, old, whole, (struct slice){0}, draft_open(&draft, batch));
     if (outcome != PUT_OK)
         return settle(emitter, relation, outcome, draft.column, OP_DELETE, old, NULL, batch, err);
     return draft_add(emitter, relation, &draft, true, batch, err);
@@ -359,7 +401,7 @@ static enum rc emit_delete(struct pg_emitter *emitter, const struct pg_relation 
 
 /* The row under its new key: before is null, the old key travels in a header. */
 static enum outcome draft_update(const struct pg_emitter *emitter, const struct pg_relation *relation,
-                                 const struct pgoutput_msg *msg, struct slice moved_from, struct draft *draft)
+                                 const struct pgoutput_msg *msg, const struct move *move, struct draft *draft)
 {
     const struct pgoutput_tuple *old = msg->row.old == PGOUTPUT_OLD_NONE ? NULL : &msg->old_tuple;
     const struct pgoutput_tuple *whole_old = msg->row.old == PGOUTPUT_OLD_ROW ? &msg->old_tuple : NULL;
@@ -368,7 +410,7 @@ static enum outcome draft_update(const struct pg_emitter *emitter, const struct 
         return outcome;
     draft->key_end = draft->buf.len;
     envelope_begin(relation->envelope, &draft->buf);
-    if (whole_old != NULL && moved_from.len == 0) {
+    if (whole_old != NULL && move->old_key.len == 0) {
         avro_put_some(&draft->buf);
         outcome = put_row(relation, whole_old, NULL, draft);
     } else {
@@ -381,16 +423,33 @@ static enum outcome draft_update(const struct pg_emitter *emitter, const struct 
     outcome = put_row(relation, &msg->new_tuple, whole_old, draft);
     if (outcome != PUT_OK)
         return outcome;
-    draft_end_value(emitter, relation, draft, moved_from.len > 0 ? OP_CREATE : OP_UPDATE);
-    buf_put_slice(&draft->buf, moved_from);
-    draft->moved_end = draft->buf.len;
+    draft_end_value(emitter, relation, draft, move->old_key.len > 0 ? OP_CREATE : OP_UPDATE);
+    draft_put_move(draft, move->old_key, move->old_text);
     return PUT_OK;
 }
 
-/* The framed old key into scratch when it differs from the new one; else scratch is empty. */
-static enum outcome changed_key(struct pg_emitter *emitter, const struct pg_relation *relation,
-                                const struct pgoutput_msg *msg, struct draft *draft)
+/* Both keys as texts behind the framed old one, which scratch holds. A key without a text has none. */
+static struct move put_key_texts(const struct pg_relation *relation, struct slice new_key, struct buf *scratch)
 {
+    size_t ends[3] = {scratch->len};
+    SCOPED(buf_done) struct buf text = buf_new(KEY_TEXT_MAX_BYTES);
+    for (size_t i = 0; i < 2; i++) {
+        struct slice key = i == 0 ? slice_of(scratch->ptr, ends[0]) : new_key;
+        buf_clear(&text);
+        if (key_text_put(&text, &relation->shape, key))
+            buf_put_slice(scratch, buf_slice(&text));
+        ends[i + 1] = scratch->len;
+    }
+    return (struct move){.old_key = slice_of(scratch->ptr, ends[0]),
+                         .old_text = slice_of(scratch->ptr + ends[0], ends[1] - ends[0]),
+                         .new_text = slice_of(scratch->ptr + ends[1], ends[2] - ends[1])};
+}
+
+/* The old key into scratch and *ret_move when it differs from the new one. */
+static enum outcome changed_key(struct pg_emitter *emitter, const struct pg_relation *relation,
+                                const struct pgoutput_msg *msg, struct draft *draft, struct move *ret_move)
+{
+    *ret_move = (struct move){0};
     buf_clear(&emitter->scratch);
     if (msg->row.old == PGOUTPUT_OLD_NONE)
         return PUT_OK;
@@ -401,8 +460,11 @@ static enum outcome changed_key(struct pg_emitter *emitter, const struct pg_rela
     if (outcome != PUT_OK || draft->buf.failed)
         return outcome;
     struct slice old_key = slice_of(draft->buf.ptr, old_end);
-    if (!slice_eq(old_key, slice_of(draft->buf.ptr + old_end, draft->buf.len - old_end)))
-        buf_put_slice(&emitter->scratch, old_key);
+    struct slice new_key = slice_of(draft->buf.ptr + old_end, draft->buf.len - old_end);
+    if (slice_eq(old_key, new_key))
+        return PUT_OK;
+    buf_put_slice(&emitter->scratch, old_key);
+    *ret_move = put_key_texts(relation, new_key, &emitter->scratch);
     return PUT_OK;
 }
 
@@ -414,10 +476,10 @@ static enum rc emit_update(struct pg_emitter *emitter, const struct pg_relation 
     const struct pgoutput_tuple *old = has_old ? &msg->old_tuple : NULL;
     if (msg->new_tuple.n != relation->shape.n_columns || (has_old && old->n != relation->shape.n_columns))
         return misfit(err, relation, msg->new_tuple.n);
-    enum outcome outcome = changed_key(emitter, relation, msg, draft_open(&draft, batch));
-    struct slice moved_from = buf_slice(&emitter->scratch);
-    if (outcome == PUT_OK && moved_from.len == 0) {
-        outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+    struct move move;
+    enum outcome outcome = changed_key(emitter, relation, msg, draft_open(&draft, batch), &move);
+    if (outcome == PUT_OK && move.old_key.len == 0) {
+        outcome = draft_update(emitter, relation, msg, &move, draft_open(&draft, batch));
         if (LIKELY(outcome == PUT_OK))
             return draft_add(emitter, relation, &draft, false, batch, err);
     }
@@ -425,13 +487,13 @@ static enum rc emit_update(struct pg_emitter *emitter, const struct pg_relation 
         return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
 
     /* A dry run of the second event first: both or none, whatever the values are. */
-    outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+    outcome = draft_update(emitter, relation, msg, &move, draft_open(&draft, batch));
     if (outcome == PUT_OK)
-        outcome = draft_delete(emitter, relation, old, old_is_whole, draft_open(&draft, batch));
+        outcome = draft_delete(emitter, relation, old, old_is_whole, move.new_text, draft_open(&draft, batch));
     if (outcome != PUT_OK)
         return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
     TRY(draft_add(emitter, relation, &draft, true, batch, err));
-    outcome = draft_update(emitter, relation, msg, moved_from, draft_open(&draft, batch));
+    outcome = draft_update(emitter, relation, msg, &move, draft_open(&draft, batch));
     if (outcome != PUT_OK)
         return err_set(err, ERR_BUG, "an event was encoded once and not twice");
     return draft_add(emitter, relation, &draft, false, batch, err);

@@ -13,6 +13,9 @@ struct pg_emitter {
     const char *prefix;
     uint32_t rejects_topic; /* publisher_topic() of topic_of_rejects() */
     struct buf scratch;     /* JSON of rejects, an old key */
+    struct buf origin;      /* name of the transaction's replication origin */
+    uint64_t origin_lsn;    /* there; 0 and no name: the change was made here */
+    uint64_t previous_end;  /* end of the transaction that came before in the stream; 0: none is known */
     uint64_t major;         /* commit LSN */
     uint64_t ordinal;       /* of the next event */
     uint64_t skip_below;    /* events with a smaller ordinal are in Kafka already: counted, not added */
@@ -22,6 +25,10 @@ struct pg_emitter {
     bool snapshot;
     uint32_t null_column; /* set with PG_EMIT_RELAX */
 };
+
+/* At a transaction's begin: it has no origin until one is announced. */
+void pg_emit_begin(struct pg_emitter *emitter);
+MUST_CHECK enum rc pg_emit_origin(struct pg_emitter *emitter, const struct pgoutput_origin *origin, struct err *err);
 
 enum { PG_EMIT_MAX_RECORDS_A_ROW = 2 }; /* a changed key: delete and create */
 

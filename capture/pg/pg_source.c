@@ -15,6 +15,7 @@ enum {
     TABLES_ARENA_BYTES = 64 << 20,
     FACTS_ARENA_BYTES = 16 << 20,
     STATE_MAX_BYTES = 2048,
+    ORIGIN_MAX_BYTES = 64 << 10,
 };
 
 /* ---- what the parts share ---- */
@@ -177,6 +178,7 @@ static enum rc open_emitter(struct source *source, struct err *err)
     topic_of_rejects(rejects, config->prefix);
     source->emitter = (struct pg_emitter){.source = source->context.source->name,
                                           .prefix = config->prefix,
+                                          .origin = buf_new(ORIGIN_MAX_BYTES),
                                           .scratch = buf_new((size_t)config->kafka.message_max_bytes * 8)};
     return publisher_topic(source->context.publisher, rejects, &source->emitter.rejects_topic, err);
 }
@@ -193,6 +195,7 @@ static enum rc open_session(struct source *source, const struct ledger_record *l
         TRY(pg_publication_create(source->conn, source->config->publication, source->tables, source->n_tables, err));
     source->state = found.ledger.snapshot == PG_SNAPSHOT_NONE ? found.server : found.ledger;
     source->phase = resumes ? PG_PHASE_STREAM : PG_PHASE_ANNOUNCE;
+    source->emitter.previous_end = resumes ? source->state.end_lsn : 0;
     if (last != NULL) {
         source->pos = last->pos;
         source->commit_time_us = last->commit_time_us;
@@ -246,6 +249,7 @@ static void source_close(struct source *source)
     pg_snapshot_free(source->snapshot);
     pg_relcache_free(source->relcache);
     buf_done(&source->emitter.scratch);
+    buf_done(&source->emitter.origin);
     arena_free(source->facts_arena);
     arena_free(source->tables_arena);
     PQfinish(source->replication);

@@ -47,11 +47,13 @@ static void take_begin(struct source *source, const struct pgoutput_begin *begin
     source->emitter.skip_below = begin->final_lsn == state->commit_lsn ? state->next_ordinal : 0;
     source->emitter.commit_time_us = begin->commit_time_us;
     source->emitter.xid = begin->xid;
+    pg_emit_begin(&source->emitter);
 }
 
 static void take_commit(struct source *source, const struct pgoutput_commit *commit)
 {
     source->in_transaction = false;
+    source->emitter.previous_end = commit->end_lsn;
     source->state.end_lsn = MAX(source->state.end_lsn, commit->end_lsn);
     if (source->skips_transaction)
         return;
@@ -128,7 +130,7 @@ static enum rc take_message(struct source *source, uint64_t lsn, struct batch *b
             return RC_OK;
         source->emitter.lsn = lsn;
         return msg->type == PGOUTPUT_TRUNCATE ? take_truncate(source, batch, err) : take_row(source, batch, err);
-    case PGOUTPUT_ORIGIN:
+    case PGOUTPUT_ORIGIN: return pg_emit_origin(&source->emitter, &msg->origin, err);
     case PGOUTPUT_TYPE:
     case PGOUTPUT_MESSAGE: return RC_OK;
     }

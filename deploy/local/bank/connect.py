@@ -195,6 +195,11 @@ class Worker:
         status, answer = self._call("DELETE", f"/connectors/{name}")
         assert status == 204, f"could not remove connector {name} ({status}): {answer}"
 
+    def forget(self, name):
+        """remove(), when there is such a connector."""
+        if self._call("GET", f"/connectors/{name}")[0] == 200:
+            self.remove(name)
+
     def state(self, name):
         """RUNNING when connector and task are; else the word of the one that is not, with its trace."""
         status, answer = self._call("GET", f"/connectors/{name}/status")

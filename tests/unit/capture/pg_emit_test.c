@@ -77,6 +77,7 @@ static struct fixture fixture_of(uint8_t replica_identity)
     f.emitter = (struct pg_emitter){.source = "core",
                                     .prefix = "bank",
                                     .rejects_topic = 9,
+                                    .origin = buf_new(1 << 10),
                                     .scratch = buf_new(1 << 20),
                                     .major = 100,
                                     .xid = 5,
@@ -97,6 +98,7 @@ static void fixture_done(struct fixture *f)
     pg_relation_free(f->relation);
     batch_free(f->batch);
     buf_done(&f->emitter.scratch);
+    buf_done(&f->emitter.origin);
     event_plan_free(f->plan);
     key_plan_free(f->key_plan);
 }
@@ -177,6 +179,8 @@ static const char *described(const struct fixture *f)
             buf_put_str(&out, " moved=");
             put_key(&out, f, record->moved_from);
         }
+        if (record->other_key.len > 0)
+            buf_printf(&out, " %s=%.*s", record->moved_from.len > 0 ? "old" : "new", SLICE_ARG(record->other_key));
         buf_printf(&out, "%s @%d", record->tombstone_follows ? " +tombstone" : "", (int)record->pos.minor);
         CHECK_EQ(100, record->pos.major, "position");
     }
@@ -201,10 +205,11 @@ static const struct {
      "u 2|1 [1|2|x|old|150] [1|2|z|old|150] @0"},
     {"an old key that is the same moves nothing", 'd', 'U', 'K', "1|2|~|~|~", "1|2|z|y|~", "u 2|1 [] [1|2|z|y|~] @0"},
     {"a changed key is a delete and a create", 'd', 'U', 'K', "1|2|~|~|~", "1|3|z|?|~",
-     "d 2|1 [1|2||~|~] [] +tombstone @0; "
-     "c 3|1 [] [1|3|z|__debezium_unavailable_value|~] unchanged=08 moved=2|1 @1"},
+     "d 2|1 [1|2||~|~] [] new={\"a\":3,\"b\":1} +tombstone @0; "
+     "c 3|1 [] [1|3|z|__debezium_unavailable_value|~] unchanged=08 moved=2|1 old={\"a\":2,\"b\":1} @1"},
     {"a changed key under full identity", 'f', 'U', 'O', "1|2|x|old|~", "1|3|x|?|~",
-     "d 2|1 [1|2|x|old|~] [] +tombstone @0; c 3|1 [] [1|3|x|old|~] moved=2|1 @1"},
+     "d 2|1 [1|2|x|old|~] [] new={\"a\":3,\"b\":1} +tombstone @0; "
+     "c 3|1 [] [1|3|x|old|~] moved=2|1 old={\"a\":2,\"b\":1} @1"},
     {"a delete tells the key, and zeros where null cannot be", 'd', 'D', 'K', "1|2|~|~|~", NULL,
      "d 2|1 [1|2||~|~] [] +tombstone @0"},
     {"a delete under full identity tells the row", 'f', 'D', 'O', "1|2|x|y|1.50", NULL,

@@ -169,7 +169,8 @@ static void check_common(const struct oracle *oracle, const struct envelope_sour
     check_slice(LEAT_VERSION, oracle_bytes(oracle, "source.version"), "version");
     check_slice(source->snapshot ? "true" : "false", oracle_bytes(oracle, "source.snapshot"), "snapshot");
     check_slice(source->database, oracle_bytes(oracle, "source.db"), "db");
-    CHECK_EQ(true, oracle_is_null(oracle, "source.sequence"), "sequence");
+    if (source->lsn == 0)
+        CHECK_EQ(true, oracle_is_null(oracle, "source.sequence"), "sequence");
     CHECK_EQ(source->commit_time_us, oracle_long(oracle, "source.ts_us"), "ts_us");
     CHECK_EQ(true, oracle_is_null(oracle, "transaction"), "transaction");
     check_slice(want_op, oracle_bytes(oracle, "op"), "op");
@@ -298,6 +299,59 @@ static void a_snapshot_row_says_so_and_has_no_transaction(void **state)
     close_fixture(&f);
 }
 
+static const struct {
+    const char *behaviour;
+    uint64_t previous_end, lsn;
+    const char *want;
+} sequences[] = {
+    {"the first transaction has none before it", 0, 7, "[null,\"7\"]"},
+    {"last commit and change", 31204192, 31204296, "[\"31204192\",\"31204296\"]"},
+    {"the largest numbers", UINT64_MAX, UINT64_MAX, "[\"18446744073709551615\",\"18446744073709551615\"]"},
+};
+
+static void sequence_names_the_last_commit_and_the_change(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, &bank_shape, &pg_source);
+    for (size_t i = 0; i < ARRAY_LEN(sequences); i++) {
+        struct envelope_source source = pg_source;
+        source.previous_end = sequences[i].previous_end;
+        source.lsn = sequences[i].lsn;
+        buf_clear(&f.event);
+        envelope_begin(f.envelope, &f.event);
+        avro_put_null(&f.event);
+        avro_put_null(&f.event);
+        envelope_end(f.envelope, &f.event, OP_TRUNCATE, &source, 1);
+        oracle_read(&f.oracle, buf_slice(&f.event));
+        check_slice(sequences[i].want, oracle_bytes(&f.oracle, "source.sequence"), sequences[i].behaviour);
+    }
+    close_fixture(&f);
+}
+
+static void origin_says_where_the_change_was_made(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct envelope_source source = pg_source;
+    open_fixture(&f, &bank_shape, &pg_source);
+    for (size_t i = 0; i < 2; i++) {
+        source.origin = i == 0 ? (struct slice){0} : slice_of_str("other_side");
+        source.origin_lsn = 99;
+        buf_clear(&f.event);
+        envelope_begin(f.envelope, &f.event);
+        avro_put_null(&f.event);
+        avro_put_null(&f.event);
+        envelope_end(f.envelope, &f.event, OP_TRUNCATE, &source, 1);
+        oracle_read(&f.oracle, buf_slice(&f.event));
+        CHECK_EQ(i == 0, oracle_is_null(&f.oracle, "source.origin"), "origin");
+        CHECK_EQ(i == 0, oracle_is_null(&f.oracle, "source.origin_lsn"), "its position");
+    }
+    check_slice("other_side", oracle_bytes(&f.oracle, "source.origin"), "origin");
+    CHECK_EQ(99, oracle_long(&f.oracle, "source.origin_lsn"), "its position");
+    close_fixture(&f);
+}
+
 // clang-format off
 static const struct {
     const char *behaviour;
@@ -363,6 +417,8 @@ int main(void)
         cmocka_unit_test(a_document_event_is_read_back_by_avro_c),
         cmocka_unit_test(a_delete_and_a_truncate_are_read_back_by_avro_c),
         cmocka_unit_test(a_snapshot_row_says_so_and_has_no_transaction),
+        cmocka_unit_test(sequence_names_the_last_commit_and_the_change),
+        cmocka_unit_test(origin_says_where_the_change_was_made),
         cmocka_unit_test(instants_are_exact_in_each_unit),
         cmocka_unit_test(a_full_buffer_fails_and_nothing_is_torn),
     };

@@ -1,0 +1,179 @@
+"""Record against record and schema against schema. Whatever differs and is not in differences.py is found here."""
+
+import json
+import time
+from typing import NamedTuple
+
+from differences import DIFFERENCES, NORMALISED, Seen
+
+SOURCE_TYPE = {"__debezium.source.column.type", "__debezium.source.column.length"}
+
+
+class Side(NamedTuple):
+    prefix: str
+    records: list
+
+
+class Ledger:
+    """Which of the intended differences were seen, and how often."""
+
+    def __init__(self):
+        self.began = time.time()
+        self.seen = dict.fromkeys([difference.name for difference in (*DIFFERENCES, *NORMALISED)], 0)
+
+    def count(self, name):
+        self.seen[name] += 1
+
+    def is_intended(self, seen):
+        for difference in DIFFERENCES:
+            if difference.covers(seen, self.began):
+                self.count(difference.name)
+                return True
+        return False
+
+
+class Absent:
+    """In the place of a field, a header or a part of a schema that one side has not."""
+
+    def __repr__(self):
+        return "absent"
+
+
+ABSENT = Absent()
+
+
+def flatten(node, path=""):
+    """{dotted path: scalar}. An empty collection is a scalar too."""
+    if isinstance(node, dict) and node:
+        parts = node.items()
+    elif isinstance(node, list) and node:
+        parts = enumerate(node)
+    else:
+        return {path: node}
+    found = {}
+    for name, child in parts:
+        found |= flatten(child, f"{path}.{name}" if path else str(name))
+    return found
+
+
+def same(one, other):
+    """NaN is itself; 1 is not 1.0 and not True."""
+    return type(one) is type(other) and (one == other or (one != one and other != other))
+
+
+def differing(theirs, ours):
+    """(path, Debezium's, leat's) of two flattened trees, in the order of their fields."""
+    for path in dict.fromkeys([*theirs, *ours]):
+        pair = theirs.get(path, ABSENT), ours.get(path, ABSENT)
+        if not same(*pair):
+            yield path, *pair
+
+
+# ---- schemas ----
+
+
+def schema_tree(schema, prefix):
+    """The schema with the topic prefix taken out of its names, and fields under their names; the order of the fields
+    is a list beside them."""
+    if isinstance(schema, list):
+        return [schema_tree(item, prefix) for item in schema]
+    if not isinstance(schema, dict):
+        return schema.replace(f"{prefix}.", "<prefix>.") if isinstance(schema, str) else schema
+    tree = {key: schema_tree(item, prefix) for key, item in schema.items()}
+    if "fields" in schema:
+        tree["fields"] = {field["name"]: field for field in tree["fields"]}
+        tree["order"] = " ".join(tree["fields"])
+    return tree
+
+
+def without_default(field, ledger):
+    """A field as it is when its column has no default: that of Debezium's is in the schema, and flips the union."""
+    kind = field["type"]
+    nullable = isinstance(kind, list)
+    inner = kind[0] if nullable else kind
+    if not isinstance(inner, dict) or inner.get("connect.default", ABSENT) != field.get("default"):
+        return field
+    ledger.count("column defaults")
+    inner = {key: part for key, part in inner.items() if key != "connect.default"}
+    bare = {key: part for key, part in field.items() if key != "default"}
+    return bare | ({"type": [kind[1], plain(inner)], "default": None} if nullable else {"type": plain(inner)})
+
+
+def without_source_type(field, ledger):
+    """A field without what leat says of the length of a text."""
+    kind = field["type"]
+    inner = kind[1] if isinstance(kind, list) else kind
+    parameters = inner.get("connect.parameters", {}) if isinstance(inner, dict) else {}
+    if inner == {"type": "string", "connect.parameters": parameters} and set(parameters) == SOURCE_TYPE:
+        ledger.count("lengths of texts")
+        return field | {"type": [kind[0], "string"] if isinstance(kind, list) else "string"}
+    return field
+
+
+def plain(inner):
+    """{"type": "string"} is "string"."""
+    return inner["type"] if set(inner) == {"type"} else inner
+
+
+def columns_adjusted(schema, adjust):
+    """A Key, or an Envelope with the fields of its Value passed through `adjust`."""
+    if schema is None:
+        return None
+    if schema["name"] == "Key":
+        return schema | {"fields": [adjust(field) for field in schema["fields"]]}
+    before, *others = schema["fields"]
+    value = before["type"][1]
+    value = value | {"fields": [adjust(field) for field in value["fields"]]}
+    return schema | {"fields": [before | {"type": ["null", value]}, *others]}
+
+
+class Schemas:
+    """Each pair of schemas is compared once."""
+
+    def __init__(self, theirs, ours, ledger):
+        self.prefixes = theirs, ours
+        self.ledger = ledger
+        self.compared = set()
+
+    def compare(self, theirs, ours):
+        pair = json.dumps(theirs), json.dumps(ours)
+        if pair in self.compared:
+            return
+        self.compared.add(pair)
+        theirs = columns_adjusted(theirs, lambda field: without_default(field, self.ledger))
+        ours = columns_adjusted(ours, lambda field: without_source_type(field, self.ledger))
+        trees = [flatten(schema_tree(schema, prefix)) for schema, prefix in zip((theirs, ours), self.prefixes)]
+        yield from differing(*trees)
+
+
+# ---- topics ----
+
+
+def describe(record):
+    if record.value is None:
+        return f"tombstone {record.key}"
+    source = record.value["source"]
+    return f"{record.value['op']} {record.key} lsn {source['lsn']} {record.value['after'] or record.value['before']}"
+
+
+def compare_topic(topic, theirs, ours, ledger):
+    """One line for each difference that nobody intended."""
+    found = []
+    schemas = Schemas(theirs.prefix, ours.prefix, ledger)
+    if len(theirs.records) != len(ours.records):
+        found.append(f"{topic}: Debezium {len(theirs.records)} records, leat {len(ours.records)}")
+        found += [f"    Debezium {describe(record)}" for record in theirs.records[:30]]
+        found += [f"    leat     {describe(record)}" for record in ours.records[:30]]
+    for i, (one, other) in enumerate(zip(theirs.records, ours.records)):
+        op = one.value["op"] if one.value is not None else "tombstone"
+        parts = [
+            *(("value", *found) for found in differing(flatten(one.value), flatten(other.value))),
+            *(("key", *found) for found in differing(flatten(one.key), flatten(other.key))),
+            *(("header", *found) for found in differing(one.headers, other.headers)),
+            *(("key schema", *found) for found in schemas.compare(one.key_schema, other.key_schema)),
+            *(("value schema", *found) for found in schemas.compare(one.value_schema, other.value_schema)),
+        ]
+        for part, path, debezium, leat in parts:
+            if not ledger.is_intended(Seen(topic, op, part, path, debezium, leat, one, other)):
+                found.append(f"{topic} #{i} {op} {part} {path}: Debezium {debezium!r}, leat {leat!r}")
+    return found
