@@ -7,7 +7,7 @@
 /* As column_put_avro_type. A named type may be defined once in a schema: `known_names` says which were, and
  * is updated. */
 struct avro_known_names {
-    bool variable_decimal;
+    uint64_t types; /* bit n: column type n */
 };
 void avro_schema_put_column_type(struct buf *out, const struct column *column, struct avro_known_names *known_names);
 /* A topic as the namespace of its records: Avro names joined by dots. */

@@ -82,6 +82,16 @@ static int number_of(const json_t *value, int otherwise)
     return text == NULL ? otherwise : (int)strtol(text, NULL, 10);
 }
 
+/* Connect's converters write 64 where they know of none. 0: unknown. */
+static int precision_of(const json_t *object, const json_t *parameters)
+{
+    enum { CONNECT_UNKNOWN_PRECISION = 64 };
+    int known = number_of(json_object_get(parameters, "connect.decimal.precision"), 0);
+    int precision = number_of(json_object_get(object, "precision"), known);
+    bool from_connect = *text_of(object, "connect.name") != '\0';
+    return from_connect && known == 0 && precision == CONNECT_UNKNOWN_PRECISION ? 0 : precision;
+}
+
 static enum rc parse_notes(struct parser *p, const json_t *object, struct avro_notes *notes, struct err *err)
 {
     const json_t *parameters = json_object_get(object, "connect.parameters");
@@ -90,8 +100,8 @@ static enum rc parse_notes(struct parser *p, const json_t *object, struct avro_n
         .connect_name = keep(p, text_of(object, "connect.name")),
         .connect_type = keep(p, text_of(object, "connect.type")),
         .logical_type = keep(p, text_of(object, "logicalType")),
-        .precision = number_of(json_object_get(object, "precision"),
-                               number_of(json_object_get(parameters, "connect.decimal.precision"), 0)),
+        .length = number_of(json_object_get(parameters, "length"), 0),
+        .precision = precision_of(object, parameters),
         .scale = number_of(json_object_get(object, "scale"), number_of(json_object_get(parameters, "scale"), 0)),
         .allowed = keep(p, text_of(parameters, "allowed")),
         .source_type = keep(p, text_of(parameters, "__debezium.source.column.type")),

@@ -30,6 +30,7 @@ struct avro_notes {
     const char *allowed;     /* labels of io.debezium.data.Enum */
     const char *source_type; /* __debezium.source.column.type */
     int source_length;       /* __debezium.source.column.length */
+    int length;              /* of io.debezium.data.Bits */
 };
 
 struct avro_type {

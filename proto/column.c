@@ -4,33 +4,78 @@
 
 #include "proto/avro_schema.h"
 
-/* Avro's primitive and the schema name of each column type; version 1 of every schema that has a name. */
+/* Avro's type and the schema name of each column type; version 1 of every schema that has a name. */
 // clang-format off
 static const struct column_form {
     const char *avro;
     const char *connect_name; /* NULL: the primitive itself */
+    const char *logical_type; /* NULL: none */
 } forms[] = {
-    [COLUMN_BOOL]             = {"boolean", NULL},
-    [COLUMN_INT16]            = {"int",     NULL},
-    [COLUMN_INT32]            = {"int",     NULL},
-    [COLUMN_INT64]            = {"long",    NULL},
-    [COLUMN_FLOAT]            = {"float",   NULL},
-    [COLUMN_DOUBLE]           = {"double",  NULL},
-    [COLUMN_DECIMAL]          = {"bytes",   "org.apache.kafka.connect.data.Decimal"},
-    [COLUMN_VARIABLE_DECIMAL] = {"record",  "io.debezium.data.VariableScaleDecimal"},
-    [COLUMN_STRING]           = {"string",  NULL},
-    [COLUMN_BYTES]            = {"bytes",   NULL},
-    [COLUMN_UUID]             = {"string",  "io.debezium.data.Uuid"},
-    [COLUMN_JSON]             = {"string",  "io.debezium.data.Json"},
-    [COLUMN_XML]              = {"string",  "io.debezium.data.Xml"},
-    [COLUMN_ENUM]             = {"string",  "io.debezium.data.Enum"},
-    [COLUMN_DATE]             = {"int",     "io.debezium.time.Date"},
-    [COLUMN_TIME_US]          = {"long",    "io.debezium.time.MicroTime"},
-    [COLUMN_TIMESTAMP_US]     = {"long",    "io.debezium.time.MicroTimestamp"},
-    [COLUMN_TIMESTAMP_MS]     = {"long",    "io.debezium.time.Timestamp"},
-    [COLUMN_ZONED_TIME]       = {"string",  "io.debezium.time.ZonedTime"},
-    [COLUMN_ZONED_TIMESTAMP]  = {"string",  "io.debezium.time.ZonedTimestamp"},
-    [COLUMN_INTERVAL_US]      = {"long",    "io.debezium.time.MicroDuration"},
+    [COLUMN_BOOL]              = {"boolean", NULL, NULL},
+    [COLUMN_INT16]             = {"int",     NULL, NULL},
+    [COLUMN_INT32]             = {"int",     NULL, NULL},
+    [COLUMN_INT64]             = {"long",    NULL, NULL},
+    [COLUMN_FLOAT]             = {"float",   NULL, NULL},
+    [COLUMN_DOUBLE]            = {"double",  NULL, NULL},
+    [COLUMN_DECIMAL]           = {"bytes",   "org.apache.kafka.connect.data.Decimal", "decimal"},
+    [COLUMN_VARIABLE_DECIMAL]  = {"record",  "io.debezium.data.VariableScaleDecimal", NULL},
+    [COLUMN_STRING]            = {"string",  NULL, NULL},
+    [COLUMN_BYTES]             = {"bytes",   NULL, NULL},
+    [COLUMN_UUID]              = {"string",  "io.debezium.data.Uuid", NULL},
+    [COLUMN_JSON]              = {"string",  "io.debezium.data.Json", NULL},
+    [COLUMN_XML]               = {"string",  "io.debezium.data.Xml", NULL},
+    [COLUMN_ENUM]              = {"string",  "io.debezium.data.Enum", NULL},
+    [COLUMN_DATE]              = {"int",     "io.debezium.time.Date", NULL},
+    [COLUMN_TIME_MS]           = {"int",     "io.debezium.time.Time", NULL},
+    [COLUMN_TIME_US]           = {"long",    "io.debezium.time.MicroTime", NULL},
+    [COLUMN_TIME_NS]           = {"long",    "io.debezium.time.NanoTime", NULL},
+    [COLUMN_TIMESTAMP_MS]      = {"long",    "io.debezium.time.Timestamp", NULL},
+    [COLUMN_TIMESTAMP_US]      = {"long",    "io.debezium.time.MicroTimestamp", NULL},
+    [COLUMN_TIMESTAMP_NS]      = {"long",    "io.debezium.time.NanoTimestamp", NULL},
+    [COLUMN_CONNECT_DATE]      = {"int",     "org.apache.kafka.connect.data.Date", "date"},
+    [COLUMN_CONNECT_TIME]      = {"int",     "org.apache.kafka.connect.data.Time", "time-millis"},
+    [COLUMN_CONNECT_TIMESTAMP] = {"long",    "org.apache.kafka.connect.data.Timestamp", "timestamp-millis"},
+    [COLUMN_ISO_DATE]          = {"string",  "io.debezium.time.IsoDate", NULL},
+    [COLUMN_ISO_TIME]          = {"string",  "io.debezium.time.IsoTime", NULL},
+    [COLUMN_ISO_TIMESTAMP]     = {"string",  "io.debezium.time.IsoTimestamp", NULL},
+    [COLUMN_ZONED_TIME]        = {"string",  "io.debezium.time.ZonedTime", NULL},
+    [COLUMN_ZONED_TIMESTAMP]   = {"string",  "io.debezium.time.ZonedTimestamp", NULL},
+    [COLUMN_INTERVAL_US]       = {"long",    "io.debezium.time.MicroDuration", NULL},
+    [COLUMN_INTERVAL_TEXT]     = {"string",  "io.debezium.time.Interval", NULL},
+    [COLUMN_BITS]              = {"bytes",   "io.debezium.data.Bits", NULL},
+    [COLUMN_TSVECTOR]          = {"string",  "io.debezium.data.Tsvector", NULL},
+    [COLUMN_LTREE]             = {"string",  "io.debezium.data.Ltree", NULL},
+    [COLUMN_POINT]             = {"record",  "io.debezium.data.geometry.Point", NULL},
+    [COLUMN_GEOMETRY]          = {"record",  "io.debezium.data.geometry.Geometry", NULL},
+    [COLUMN_GEOGRAPHY]         = {"record",  "io.debezium.data.geometry.Geography", NULL},
+    [COLUMN_DOUBLE_VECTOR]     = {"double",  "io.debezium.data.DoubleVector", NULL},
+    [COLUMN_FLOAT_VECTOR]      = {"float",   "io.debezium.data.FloatVector", NULL},
+    [COLUMN_SPARSE_VECTOR]     = {"record",  "io.debezium.data.SparseDoubleVector", NULL},
+    [COLUMN_MAP]               = {"map",     NULL, NULL},
+    [COLUMN_NESTED]            = {"null",    NULL, NULL},
+};
+
+#define WKB_FIELDS(wkb) \
+    "{\"name\":\"wkb\",\"type\":" wkb "},{\"name\":\"srid\",\"type\":[\"null\",\"int\"],\"default\":null}"
+
+/* Records: the name's parts, the fields, the doc. */
+static const struct {
+    const char *name, *namespace, *fields, *doc;
+} records[] = {
+    [COLUMN_VARIABLE_DECIMAL] = {"VariableScaleDecimal", "io.debezium.data",
+        "{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}", "Variable scaled decimal"},
+    [COLUMN_POINT] = {"Point", "io.debezium.data.geometry",
+        "{\"name\":\"x\",\"type\":\"double\"},{\"name\":\"y\",\"type\":\"double\"},"
+        WKB_FIELDS("[\"null\",\"bytes\"],\"default\":null"), "Geometry (POINT)"},
+    [COLUMN_GEOMETRY] = {"Geometry", "io.debezium.data.geometry", WKB_FIELDS("\"bytes\""), "Geometry"},
+    [COLUMN_GEOGRAPHY] = {"Geography", "io.debezium.data.geometry", WKB_FIELDS("\"bytes\""), "Geography"},
+    /* A map whose keys are no text is an array of entries to Connect's converters. */
+    [COLUMN_SPARSE_VECTOR] = {"SparseDoubleVector", "io.debezium.data",
+        "{\"name\":\"dimensions\",\"type\":{\"type\":\"int\",\"connect.type\":\"int16\"}},"
+        "{\"name\":\"vector\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"MapEntry\","
+        "\"namespace\":\"io.confluent.connect.avro\",\"fields\":["
+        "{\"name\":\"key\",\"type\":{\"type\":\"int\",\"connect.type\":\"int16\"}},"
+        "{\"name\":\"value\",\"type\":\"double\"}]}}}", "Sparse double vector"},
 };
 // clang-format on
 
@@ -42,17 +87,20 @@ static bool column_is_text(const struct column *column)
     return strcmp(forms[column->type].avro, "string") == 0;
 }
 
-static void put_variable_decimal(struct buf *out, struct avro_known_names *known_names)
+static void put_record(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
-    if (known_names->variable_decimal) {
-        buf_put_str(out, "\"io.debezium.data.VariableScaleDecimal\"");
+    const char *full_name = forms[column->type].connect_name;
+    uint64_t bit = UINT64_C(1) << column->type;
+    if ((known_names->types & bit) != 0) {
+        buf_printf(out, "\"%s\"", full_name);
         return;
     }
-    known_names->variable_decimal = true;
-    buf_put_str(out, "{\"type\":\"record\",\"name\":\"VariableScaleDecimal\",\"namespace\":\"io.debezium.data\","
-                     "\"fields\":[{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}],"
-                     "\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,"
-                     "\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"}");
+    known_names->types |= bit;
+    buf_printf(out, "{\"type\":\"record\",\"name\":\"%s\",\"namespace\":\"%s\",\"fields\":[",
+               records[column->type].name, records[column->type].namespace);
+    buf_put_str(out, records[column->type].fields);
+    buf_printf(out, "],\"connect.doc\":\"%s\",\"connect.version\":1,\"connect.name\":\"%s\"}",
+               records[column->type].doc, full_name);
 }
 
 static void put_decimal(struct buf *out, const struct column *column)
@@ -96,21 +144,54 @@ static void put_text(struct buf *out, const struct column *column)
     buf_put_u8(out, '}');
 }
 
+static void put_bits(struct buf *out, const struct column *column)
+{
+    buf_printf(out, "{\"type\":\"bytes\",\"connect.version\":1,\"connect.parameters\":{\"length\":\"%d\"},",
+               column->length);
+    buf_printf(out, "\"connect.name\":\"%s\"}", forms[COLUMN_BITS].connect_name);
+}
+
+/* A primitive with a name of Connect's. */
+static void put_named(struct buf *out, const struct column_form *form)
+{
+    buf_printf(out, "{\"type\":\"%s\",\"connect.version\":1,\"connect.name\":\"%s\"", form->avro, form->connect_name);
+    if (form->logical_type != NULL)
+        buf_printf(out, ",\"logicalType\":\"%s\"", form->logical_type);
+    buf_put_u8(out, '}');
+}
+
+static void put_plain_text(struct buf *out, const struct column *column)
+{
+    if (forms[column->type].connect_name != NULL || (column->source_type != NULL && column->length > 0))
+        put_text(out, column);
+    else
+        buf_put_str(out, "\"string\"");
+}
+
 static void put_type(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
     const struct column_form *form = &forms[column->type];
-    if (column->type == COLUMN_VARIABLE_DECIMAL)
-        put_variable_decimal(out, known_names);
-    else if (column->type == COLUMN_DECIMAL)
-        put_decimal(out, column);
-    else if (column->type == COLUMN_INT16)
-        buf_put_str(out, "{\"type\":\"int\",\"connect.type\":\"int16\"}");
-    else if (column_is_text(column) &&
-             (form->connect_name != NULL || (column->source_type != NULL && column->length > 0)))
-        put_text(out, column);
+    switch (column->type) {
+    case COLUMN_VARIABLE_DECIMAL:
+    case COLUMN_POINT:
+    case COLUMN_GEOMETRY:
+    case COLUMN_GEOGRAPHY:
+    case COLUMN_SPARSE_VECTOR: put_record(out, column, known_names); return;
+    case COLUMN_DECIMAL: put_decimal(out, column); return;
+    case COLUMN_BITS: put_bits(out, column); return;
+    case COLUMN_INT16: buf_put_str(out, "{\"type\":\"int\",\"connect.type\":\"int16\"}"); return;
+    case COLUMN_MAP: buf_put_str(out, "{\"type\":\"map\",\"values\":[\"null\",\"string\"]}"); return;
+    case COLUMN_DOUBLE_VECTOR:
+    case COLUMN_FLOAT_VECTOR:
+        buf_printf(out, "{\"type\":\"array\",\"items\":\"%s\",\"connect.version\":1,\"connect.name\":\"%s\"}",
+                   form->avro, form->connect_name);
+        return;
+    default: break;
+    }
+    if (column_is_text(column))
+        put_plain_text(out, column);
     else if (form->connect_name != NULL)
-        buf_printf(out, "{\"type\":\"%s\",\"connect.version\":1,\"connect.name\":\"%s\"}", form->avro,
-                   form->connect_name);
+        put_named(out, form);
     else
         buf_printf(out, "\"%s\"", form->avro);
 }
@@ -119,9 +200,28 @@ void avro_schema_put_column_type(struct buf *out, const struct column *column, s
 {
     if (column->optional)
         buf_put_str(out, "[\"null\",");
+    if (column->is_array)
+        buf_put_str(out, "{\"type\":\"array\",\"items\":[\"null\",");
     put_type(out, column, known_names);
+    if (column->is_array)
+        buf_put_str(out, "]}");
     if (column->optional)
         buf_put_u8(out, ']');
+}
+
+bool column_is_nested(const struct column *column)
+{
+    switch (column->type) {
+    case COLUMN_POINT:
+    case COLUMN_GEOMETRY:
+    case COLUMN_GEOGRAPHY:
+    case COLUMN_DOUBLE_VECTOR:
+    case COLUMN_FLOAT_VECTOR:
+    case COLUMN_SPARSE_VECTOR:
+    case COLUMN_MAP:
+    case COLUMN_NESTED: return true;
+    default: return column->is_array;
+    }
 }
 
 void column_put_avro_type(struct buf *out, const struct column *column)

@@ -12,19 +12,33 @@ enum avro_value_kind {
     AVRO_VALUE_LONG,
     AVRO_VALUE_DOUBLE,
     AVRO_VALUE_BYTES,
-    AVRO_VALUE_DECIMAL
+    AVRO_VALUE_DECIMAL,
+    AVRO_VALUE_NESTED,
 };
+
+struct avro_field;
 
 struct avro_value {
     enum avro_value_kind kind;
-    int32_t scale; /* DECIMAL: bytes hold the unscaled two's complement */
-    bool is_float; /* DOUBLE that was an Avro float */
+    int32_t scale;                  /* DECIMAL: bytes hold the unscaled two's complement */
+    bool is_float;                  /* DOUBLE that was an Avro float */
+    const struct avro_field *field; /* NESTED: how to read its bytes; the plan's */
     union {
         int64_t i;          /* BOOL, LONG */
         double d;           /* DOUBLE */
-        struct slice bytes; /* BYTES (string, bytes, fixed), DECIMAL: borrowed from the record */
+        struct slice bytes; /* BYTES (string, bytes, fixed), DECIMAL, NESTED (its Avro): borrowed from the record */
     };
 };
+
+/* Is told the parts of a nested value in their order. */
+struct avro_visitor {
+    void (*open)(void *context, bool is_array); /* an array, or else a record or a map */
+    void (*close)(void *context, bool is_array);
+    void (*name)(void *context, struct slice name); /* of what comes next, in a record or a map */
+    void (*value)(void *context, const struct column *column, const struct avro_value *value); /* not NESTED */
+};
+/* False when the bytes do not match the schema. */
+MUST_CHECK bool avro_value_visit(const struct avro_value *value, const struct avro_visitor *visitor, void *context);
 
 struct event_plan;
 /* Value schema: an envelope with `before`, `after` and `op`. Fails with ERR_SCHEMA_UNSUPPORTED and the place. */

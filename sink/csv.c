@@ -1,11 +1,12 @@
 #include "sink/csv.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "sink/csv_nested.h"
+#include "sink/csv_number.h"
 #include "sink/csv_time.h"
 
 enum {
@@ -13,7 +14,6 @@ enum {
     SUPER_STRING_MAX_BYTES = 65535,
     SUPER_MAX_DEPTH = 1000,
     MARKER_CANDIDATES = 64,
-    DECIMAL_MAX_BYTES = 112, /* more than 256 digits need more than 106 bytes */
 };
 
 static enum rc err_value(struct err *err, const struct csv_column *column, const char *why)
@@ -25,6 +25,17 @@ static enum rc err_kind(struct err *err, const struct csv_column *column)
 {
     return err_set(err, ERR_AVRO_MALFORMED, "column \"%s\" holds a value of another kind than its schema says",
                    column->target->name);
+}
+
+struct csv_column csv_column_of(const struct target_column *target, const struct column *source)
+{
+    const char *type = source->source_type;
+    return (struct csv_column){
+        .target = target,
+        .source = column_is_nested(source) ? COLUMN_NESTED : source->type,
+        .blank_padded = type != NULL && (strcmp(type, "BPCHAR") == 0 || strcmp(type, "CHAR") == 0),
+        .bits = source->type == COLUMN_BITS ? source->length : 0,
+    };
 }
 
 /* ---- the marker ---- */
@@ -169,7 +180,7 @@ static const char *json_fault(struct slice json)
     return NULL;
 }
 
-static enum rc put_json(struct buf *out, const struct csv_column *column, struct slice json, struct err *err)
+static enum rc check_json(const struct csv_column *column, struct slice json, struct err *err)
 {
     if (json.len == 0)
         return err_value(err, column, "an empty text is not JSON");
@@ -183,6 +194,12 @@ static enum rc put_json(struct buf *out, const struct csv_column *column, struct
         if (fault != NULL)
             return err_value(err, column, fault);
     }
+    return RC_OK;
+}
+
+static enum rc put_json(struct buf *out, const struct csv_column *column, struct slice json, struct err *err)
+{
+    TRY(check_json(column, json, err));
     return put_quoted(out, column, json, err);
 }
 
@@ -207,173 +224,32 @@ static enum rc put_hex(struct buf *out, const struct csv_column *column, struct 
 
 /* ---- numbers ---- */
 
-static size_t format_u64(uint64_t value, char end[20]) /* digits end at end[20] */
-{
-    char *at = end + 20;
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return (size_t)(end + 20 - at);
-}
-
-static void put_i64(struct buf *out, int64_t value)
-{
-    char digits[20];
-    size_t n = format_u64(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, digits);
-    if (value < 0)
-        buf_put_u8(out, '-');
-    buf_put(out, digits + 20 - n, n);
-}
-
 static enum rc put_integer(struct buf *out, const struct csv_column *column, int64_t value, struct err *err)
 {
     enum target_type type = column->target->type;
     int64_t limit = type == TARGET_SMALLINT ? INT16_MAX : type == TARGET_INTEGER ? INT32_MAX : INT64_MAX;
     if (value > limit || value < -limit - 1)
         return err_value(err, column, "the number is too large for redshift's column");
-    put_i64(out, value);
+    csv_put_integer(out, value);
     return RC_OK;
 }
 
 static enum rc put_float(struct buf *out, const struct csv_column *column, double value, struct err *err)
 {
-    char text[32];
-    if (!isfinite(value))
-        return err_value(err, column, "redshift cannot load NaN or Infinity");
-    if (value == trunc(value) && fabs(value) < 1e6 && !(value == 0 && signbit(value))) {
-        put_i64(out, (int64_t)value);
-        return RC_OK;
-    }
-    bool is_real = column->target->type == TARGET_REAL;
-    for (int digits = is_real ? 6 : 15; digits <= (is_real ? 9 : 17); digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (is_real ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
-            break;
-    }
-    buf_put_str(out, text);
-    return RC_OK;
-}
-
-/* Decimal digits of |unscaled| without leading zeros, "0" for zero. */
-struct decimal_digits {
-    char text[320];
-    size_t len;
-    bool negative;
-};
-
-static void digits_of_u64(struct decimal_digits *ret, uint64_t value)
-{
-    char digits[20];
-    ret->len = format_u64(value, digits);
-    memcpy(ret->text, digits + 20 - ret->len, ret->len);
-}
-
-/* Long division by 10^9 over 32-bit limbs, most significant first. */
-static void digits_of_bytes(struct decimal_digits *ret, struct slice magnitude)
-{
-    uint32_t limbs[DECIMAL_MAX_BYTES / 4 + 1] = {0};
-    size_t n_limbs = (magnitude.len + 3) / 4;
-    for (size_t i = 0; i < magnitude.len; i++) {
-        size_t from_end = magnitude.len - 1 - i;
-        limbs[n_limbs - 1 - from_end / 4] |= (uint32_t)magnitude.ptr[i] << (from_end % 4 * 8);
-    }
-    char reversed[320];
-    size_t n = 0, first = 0;
-    while (first < n_limbs) {
-        uint64_t rest = 0;
-        for (size_t i = first; i < n_limbs; i++) {
-            rest = rest << 32 | limbs[i];
-            limbs[i] = (uint32_t)(rest / 1000000000);
-            rest %= 1000000000;
-        }
-        while (first < n_limbs && limbs[first] == 0)
-            first++;
-        for (int i = 0; i < 9; i++, rest /= 10)
-            reversed[n++] = (char)('0' + rest % 10);
-    }
-    while (n > 1 && reversed[n - 1] == '0')
-        n--;
-    for (size_t i = 0; i < n; i++)
-        ret->text[i] = reversed[n - 1 - i];
-    ret->len = n;
-}
-
-/* False when there are more digits than any column holds. */
-static bool decimal_digits_of(struct slice bytes, struct decimal_digits *ret)
-{
-    uint8_t magnitude[DECIMAL_MAX_BYTES];
-    ret->negative = bytes.len > 0 && (bytes.ptr[0] & 0x80) != 0;
-    uint8_t sign = ret->negative ? 0xff : 0;
-    while (bytes.len > 1 && bytes.ptr[0] == sign && ((bytes.ptr[1] ^ sign) & 0x80) == 0)
-        bytes = slice_of(bytes.ptr + 1, bytes.len - 1);
-    if (bytes.len <= 8) {
-        uint64_t value = ret->negative ? UINT64_MAX : 0;
-        for (size_t i = 0; i < bytes.len; i++)
-            value = value << 8 | bytes.ptr[i];
-        digits_of_u64(ret, ret->negative ? 0 - value : value);
-        return true;
-    }
-    if (bytes.len > DECIMAL_MAX_BYTES)
-        return false;
-    unsigned carry = 1;
-    for (size_t i = bytes.len; i-- > 0;) {
-        unsigned byte = ret->negative ? (uint8_t)~bytes.ptr[i] + carry : bytes.ptr[i];
-        magnitude[i] = (uint8_t)byte;
-        carry = byte >> 8;
-    }
-    digits_of_bytes(ret, slice_of(magnitude, bytes.len));
-    return true;
-}
-
-static void put_zeros(struct buf *out, size_t n)
-{
-    for (; n > 0; n--)
-        buf_put_u8(out, '0');
-}
-
-/* digits * 10^-scale, in plain digits. */
-static void put_scaled(struct buf *out, const struct decimal_digits *digits, int scale)
-{
-    bool is_zero = digits->len == 1 && digits->text[0] == '0';
-    if (digits->negative)
-        buf_put_u8(out, '-');
-    if (scale <= 0) {
-        buf_put(out, digits->text, digits->len);
-        put_zeros(out, is_zero ? 0 : (size_t)-scale);
-        return;
-    }
-    size_t after = (size_t)scale;
-    if (digits->len > after) {
-        buf_put(out, digits->text, digits->len - after);
-        buf_put_u8(out, '.');
-        buf_put(out, digits->text + digits->len - after, after);
-    } else {
-        buf_put_str(out, "0.");
-        put_zeros(out, after - digits->len);
-        buf_put(out, digits->text, digits->len);
-    }
-}
-
-static size_t scaled_len(const struct decimal_digits *digits, int scale)
-{
-    size_t after = scale > 0 ? (size_t)scale : 0;
-    size_t before = digits->len > after ? digits->len - after : 1;
-    bool is_zero = digits->len == 1 && digits->text[0] == '0';
-    size_t zeros = scale < 0 && !is_zero ? (size_t)-scale : 0;
-    return digits->negative + before + zeros + (after > 0) + after;
+    const char *fault = csv_put_float(out, value, column->target->type == TARGET_REAL);
+    return fault == NULL ? RC_OK : err_value(err, column, fault);
 }
 
 static enum rc put_decimal(struct buf *out, const struct csv_column *column, const struct avro_value *value,
                            struct csv_seen *seen, struct err *err)
 {
-    struct decimal_digits digits;
+    struct csv_digits digits;
     const struct target_column *target = column->target;
     int scale = value->scale;
     bool is_text = target->type == TARGET_VARCHAR;
     if (value->bytes.len == 0)
         return err_kind(err, column);
-    if (scale > VARCHAR_MAX_BYTES || scale < -VARCHAR_MAX_BYTES || !decimal_digits_of(value->bytes, &digits))
+    if (scale > VARCHAR_MAX_BYTES || scale < -VARCHAR_MAX_BYTES || !csv_digits_of(value->bytes, &digits))
         return err_set(err, ERR_VALUE_TOO_LONG,
                        "column \"%s\": the number has more digits than redshift's column holds", target->name);
     bool is_zero = digits.len == 1 && digits.text[0] == '0';
@@ -387,17 +263,62 @@ static enum rc put_decimal(struct buf *out, const struct csv_column *column, con
                            target->name, target->precision, target->scale);
     }
     if (!is_text) {
-        put_scaled(out, &digits, is_zero ? MAX(MIN(scale, target->scale), 0) : scale);
+        csv_put_digits(out, &digits, is_zero ? MAX(MIN(scale, target->scale), 0) : scale);
         return RC_OK;
     }
-    size_t len = scaled_len(&digits, scale);
+    size_t len = csv_digits_len(&digits, scale);
     if (len > (size_t)target->bytes)
         return err_set(err, ERR_VALUE_TOO_LONG,
                        "column \"%s\": the number has more digits than redshift's column holds", target->name);
     seen->max_bytes = MAX(seen->max_bytes, (int64_t)len);
     buf_put_u8(out, '"');
-    put_scaled(out, &digits, scale);
+    csv_put_digits(out, &digits, scale);
     buf_put_u8(out, '"');
+    return RC_OK;
+}
+
+/* ---- nested ---- */
+
+/* A CSV field made of the bytes from `start` on: quotes around it, those in it doubled, in place. */
+static void quote_tail(struct buf *out, size_t start)
+{
+    size_t len = out->len - start, quotes = 2;
+    for (size_t i = start; i < out->len; i++)
+        quotes += out->ptr[i] == '"';
+    if (buf_reserve(out, quotes) == NULL)
+        return; /* sticky: the row's check finds it */
+    uint8_t *from = out->ptr + start + len, *to = from + quotes;
+    *--to = '"';
+    while (from > out->ptr + start) {
+        *--to = *--from;
+        if (*from == '"')
+            *--to = '"';
+    }
+    *--to = '"';
+    out->len += quotes;
+}
+
+static enum rc put_nested(struct buf *out, const struct csv_column *column, const struct avro_value *value,
+                          struct err *err)
+{
+    size_t start = out->len;
+    const char *fault = csv_put_nested(out, value);
+    if (fault != NULL)
+        return err_value(err, column, fault);
+    if (out->failed)
+        return RC_OK;
+    TRY(check_json(column, slice_of(out->ptr + start, out->len - start), err));
+    quote_tail(out, start);
+    return RC_OK;
+}
+
+static enum rc put_bits(struct buf *out, const struct csv_column *column, struct slice bytes, struct err *err)
+{
+    size_t start = out->len;
+    csv_put_bits(out, bytes, column->bits);
+    if (out->len - start > (size_t)column->target->bytes + 2)
+        return err_set(err, ERR_VALUE_TOO_LONG, "column \"%s\": %zu bits, redshift's column holds %d",
+                       column->target->name, out->len - start, column->target->bytes);
     return RC_OK;
 }
 
@@ -426,6 +347,7 @@ static enum rc put_bytes(struct buf *out, const struct csv_column *column, struc
     switch (column->source) {
     case COLUMN_BYTES: return put_hex(out, column, bytes, err);
     case COLUMN_JSON: return put_json(out, column, bytes, err);
+    case COLUMN_BITS: return put_bits(out, column, bytes, err);
     case COLUMN_ZONED_TIMESTAMP: {
         const char *fault = csv_put_zoned_timestamp(out, bytes);
         return fault == NULL ? RC_OK : err_value(err, column, fault);
@@ -451,6 +373,7 @@ static enum avro_value_kind kind_of(enum column_type source)
     case COLUMN_TIMESTAMP_US:
     case COLUMN_TIMESTAMP_MS:
     case COLUMN_INTERVAL_US: return AVRO_VALUE_LONG;
+    case COLUMN_NESTED: return AVRO_VALUE_NESTED;
     default: return AVRO_VALUE_BYTES;
     }
 }
@@ -471,6 +394,7 @@ enum rc csv_put(struct buf *out, const struct csv_column *column, const struct a
     case AVRO_VALUE_LONG: return put_long(out, column, value->i, err);
     case AVRO_VALUE_DOUBLE: return put_float(out, column, value->d, err);
     case AVRO_VALUE_DECIMAL: return put_decimal(out, column, value, seen, err);
+    case AVRO_VALUE_NESTED: return put_nested(out, column, value, err);
     default: return put_bytes(out, column, value->bytes, seen, err);
     }
 }

@@ -19,9 +19,12 @@ enum {
 
 struct csv_column {
     const struct target_column *target;
-    enum column_type source; /* how this event carries it */
+    enum column_type source; /* how this event carries it; COLUMN_NESTED for all that has parts */
     bool blank_padded;       /* CHAR(n) at the source: blanks at the end mean nothing there either */
+    int bits;                /* COLUMN_BITS: how many this event's column has */
 };
+
+struct csv_column csv_column_of(const struct target_column *target, const struct column *source);
 
 /* What was seen of all text values of a batch. */
 struct csv_seen {

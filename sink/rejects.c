@@ -131,7 +131,8 @@ static void put_key_values(struct buf *out, const struct rejected *rejected)
         case AVRO_VALUE_BOOL: buf_put_str(out, value->i != 0 ? "true" : "false"); break;
         case AVRO_VALUE_LONG: buf_printf(out, "%" PRId64, value->i); break;
         case AVRO_VALUE_DOUBLE: buf_printf(out, "%.17g", value->d); break;
-        case AVRO_VALUE_DECIMAL: base64_put(out, value->bytes); break;
+        case AVRO_VALUE_DECIMAL:
+        case AVRO_VALUE_NESTED: base64_put(out, value->bytes); break;
         case AVRO_VALUE_BYTES:
             if (utf8_is_valid(value->bytes))
                 buf_put_slice(out, value->bytes);

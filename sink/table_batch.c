@@ -33,7 +33,7 @@ struct table_batch *table_batch_new(const struct target *target, const struct ta
     batch->moved_body = buf_new(BODY_MAX_BYTES);
     batch->read = buf_new(IMAGE_MAX_BYTES);
     for (size_t i = 0; i < n; i++) {
-        batch->columns[i] = (struct csv_column){&target->columns[i], target->columns[i].source, false};
+        batch->columns[i] = (struct csv_column){.target = &target->columns[i], .source = target->columns[i].source};
         batch->row_of[i] = -1;
     }
     return batch;
@@ -78,12 +78,6 @@ bool table_batch_keeps(const struct table_batch *batch, size_t column)
 
 /* ---- an event's columns, found in the target ---- */
 
-static bool is_blank_padded(const struct column *column)
-{
-    return column->source_type != NULL &&
-           (strcmp(column->source_type, "BPCHAR") == 0 || strcmp(column->source_type, "CHAR") == 0);
-}
-
 static enum rc map_shape(struct table_batch *batch, const struct table_shape *shape, struct err *err)
 {
     if (shape == NULL || shape == batch->mapped)
@@ -99,8 +93,7 @@ static enum rc map_shape(struct table_batch *batch, const struct table_shape *sh
             return err_set(err, ERR_BUG, "column \"%s\" of the events of \"%s\" is not in its target", name,
                            batch->target->table);
         batch->row_of[at] = (int)i;
-        batch->columns[at].source = shape->columns[i].type;
-        batch->columns[at].blank_padded = is_blank_padded(&shape->columns[i]);
+        batch->columns[at] = csv_column_of(&batch->target->columns[at], &shape->columns[i]);
     }
     batch->mapped = shape;
     return RC_OK;

@@ -35,12 +35,33 @@ static const struct {
     [COLUMN_XML] = {TARGET_VARCHAR, VARCHAR_MAX_BYTES},
     [COLUMN_ENUM] = {TARGET_VARCHAR, 63 * UTF8_MAX_BYTES},
     [COLUMN_DATE] = {TARGET_DATE, 0},
+    [COLUMN_TIME_MS] = {TARGET_TIME, 0},
     [COLUMN_TIME_US] = {TARGET_TIME, 0},
-    [COLUMN_TIMESTAMP_US] = {TARGET_TIMESTAMP, 0},
+    [COLUMN_TIME_NS] = {TARGET_TIME, 0},
     [COLUMN_TIMESTAMP_MS] = {TARGET_TIMESTAMP, 0},
+    [COLUMN_TIMESTAMP_US] = {TARGET_TIMESTAMP, 0},
+    [COLUMN_TIMESTAMP_NS] = {TARGET_TIMESTAMP, 0},
+    [COLUMN_CONNECT_DATE] = {TARGET_DATE, 0},
+    [COLUMN_CONNECT_TIME] = {TARGET_TIME, 0},
+    [COLUMN_CONNECT_TIMESTAMP] = {TARGET_TIMESTAMP, 0},
+    [COLUMN_ISO_DATE] = {TARGET_VARCHAR, 24},
+    [COLUMN_ISO_TIME] = {TARGET_VARCHAR, 24},
+    [COLUMN_ISO_TIMESTAMP] = {TARGET_VARCHAR, 48},
     [COLUMN_ZONED_TIME] = {TARGET_VARCHAR, 24},
     [COLUMN_ZONED_TIMESTAMP] = {TARGET_TIMESTAMPTZ, 0},
     [COLUMN_INTERVAL_US] = {TARGET_BIGINT, 0},
+    [COLUMN_INTERVAL_TEXT] = {TARGET_VARCHAR, 128},
+    [COLUMN_BITS] = {TARGET_VARCHAR, 0},
+    [COLUMN_TSVECTOR] = {TARGET_VARCHAR, VARCHAR_MAX_BYTES},
+    [COLUMN_LTREE] = {TARGET_VARCHAR, VARCHAR_MAX_BYTES},
+    [COLUMN_POINT] = {TARGET_SUPER, 0},
+    [COLUMN_GEOMETRY] = {TARGET_SUPER, 0},
+    [COLUMN_GEOGRAPHY] = {TARGET_SUPER, 0},
+    [COLUMN_DOUBLE_VECTOR] = {TARGET_SUPER, 0},
+    [COLUMN_FLOAT_VECTOR] = {TARGET_SUPER, 0},
+    [COLUMN_SPARSE_VECTOR] = {TARGET_SUPER, 0},
+    [COLUMN_MAP] = {TARGET_SUPER, 0},
+    [COLUMN_NESTED] = {TARGET_SUPER, 0},
 };
 
 static const char *const type_names[] = {
@@ -67,7 +88,9 @@ static void decimal_type(const struct column *column, struct target_column *ret)
     /* PostgreSQL 15 allows a scale below 0 and above the precision: the same values under ordinary ones. */
     int scale = MAX(column->scale, 0);
     int precision = MAX(column->scale < 0 ? column->precision - column->scale : column->precision, scale);
-    if (column->precision < 1 || precision > DECIMAL_MAX_PRECISION || scale > DECIMAL_MAX_SCALE) {
+    if (column->precision == 0) /* money: Debezium does not say how many digits */
+        precision = DECIMAL_MAX_PRECISION;
+    if (precision > DECIMAL_MAX_PRECISION || scale > DECIMAL_MAX_SCALE) {
         ret->type = TARGET_VARCHAR;
         ret->bytes = EXACT_DECIMAL_BYTES;
         return;
@@ -77,21 +100,29 @@ static void decimal_type(const struct column *column, struct target_column *ret)
     ret->scale = scale;
 }
 
+/* Bits are one digit each. */
+static int text_bytes(const struct column *column)
+{
+    int bytes_each = column->type == COLUMN_BITS ? 1 : UTF8_MAX_BYTES;
+    if (column->length <= 0 || column->length > VARCHAR_MAX_BYTES / bytes_each)
+        return VARCHAR_MAX_BYTES;
+    return column->length * bytes_each;
+}
+
 struct target_column target_column_of(const struct column *column, bool is_key)
 {
+    enum column_type source = column_is_nested(column) ? COLUMN_NESTED : column->type;
     struct target_column ret = {
         .name = column->name,
-        .type = type_map[column->type].type,
-        .bytes = type_map[column->type].bytes,
+        .type = type_map[source].type,
+        .bytes = type_map[source].bytes,
         .is_key = is_key,
-        .source = column->type,
+        .source = source,
     };
     if (ret.type == TARGET_DECIMAL)
         decimal_type(column, &ret);
     else if (ret.type == TARGET_VARCHAR && ret.bytes == 0)
-        ret.bytes = column->length <= 0 || column->length > VARCHAR_MAX_BYTES / UTF8_MAX_BYTES
-                        ? VARCHAR_MAX_BYTES
-                        : column->length * UTF8_MAX_BYTES;
+        ret.bytes = text_bytes(column);
     return ret;
 }
 

@@ -61,6 +61,23 @@ static void schemas_are_debeziums_byte_for_byte(void **state)
     CHECK_STR(buf_cstr(&want), buf_cstr(&got), "key schema");
 }
 
+static void the_rarer_types_are_debeziums_too(void **state)
+{
+    (void)state;
+    SCOPED(buf_done) struct buf want = buf_new(SCHEMA_MAX_BYTES);
+    SCOPED(buf_done) struct buf got = buf_new(SCHEMA_MAX_BYTES);
+    uint16_t all[MORE_COLUMNS];
+    for (uint16_t i = 0; i < MORE_COLUMNS; i++)
+        all[i] = i;
+    struct table_shape shape = more_shape;
+    shape.key_columns = all;
+    shape.n_key_columns = MORE_COLUMNS;
+    struct err err;
+    read_file("unit/proto/debezium/postgresql_more_types_key.avsc", &want);
+    ASSERT_OK(envelope_key_schema(&got, &shape, &err), &err);
+    CHECK_STR(buf_cstr(&want), buf_cstr(&got), "key schema");
+}
+
 static void the_source_block_of_documents_is_debeziums(void **state)
 {
     (void)state;
@@ -147,6 +164,7 @@ static void check_value(const struct oracle *oracle, const char *path, const str
     case COLUMN_ENUM:
     case COLUMN_ZONED_TIME:
     case COLUMN_ZONED_TIMESTAMP: check_slice("caf\xc3\xa9", oracle_bytes(oracle, path), path); break;
+    default: fail_msg("%s is of a type that all_shape does not have", path);
     }
 }
 
@@ -409,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schemas_are_debeziums_byte_for_byte),
+        cmocka_unit_test(the_rarer_types_are_debeziums_too),
         cmocka_unit_test(the_source_block_of_documents_is_debeziums),
         cmocka_unit_test(names_become_avro_names),
         cmocka_unit_test(two_columns_of_one_avro_name_are_refused),

@@ -54,6 +54,48 @@ static const uint16_t all_key[] = {6, 20};
 static const struct table_shape all_shape = {"bank.public.all_types", all_columns,
                                              sizeof(all_columns) / sizeof(all_columns[0]), all_key, 2};
 
+/* What the type modes and the rarer types add; its key has all columns. */
+// clang-format off
+static struct column more_columns[] = {
+    BOTH("time",   .type = COLUMN_TIME_MS),
+    BOTH("ntime",  .type = COLUMN_TIME_NS),
+    BOTH("nts",    .type = COLUMN_TIMESTAMP_NS),
+    BOTH("cdate",  .type = COLUMN_CONNECT_DATE),
+    BOTH("ctime",  .type = COLUMN_CONNECT_TIME),
+    BOTH("cts",    .type = COLUMN_CONNECT_TIMESTAMP),
+    BOTH("idate",  .type = COLUMN_ISO_DATE),
+    BOTH("itime",  .type = COLUMN_ISO_TIME),
+    BOTH("its",    .type = COLUMN_ISO_TIMESTAMP),
+    BOTH("span",   .type = COLUMN_INTERVAL_TEXT),
+    BOTH("bits",   .type = COLUMN_BITS, .length = 9),
+    BOTH("tsv",    .type = COLUMN_TSVECTOR),
+    BOTH("ltree",  .type = COLUMN_LTREE),
+    BOTH("point",  .type = COLUMN_POINT),
+    /* Debezium's geometry may always be null, whatever its column says. */
+    {.name = "a_geom", .type = COLUMN_GEOMETRY, .optional = true}, {.name = "o_geom", .type = COLUMN_GEOMETRY, .optional = true},
+    BOTH("geog",   .type = COLUMN_GEOGRAPHY),
+    BOTH("dvec",   .type = COLUMN_DOUBLE_VECTOR),
+    BOTH("fvec",   .type = COLUMN_FLOAT_VECTOR),
+    BOTH("svec",   .type = COLUMN_SPARSE_VECTOR),
+    BOTH("map",    .type = COLUMN_MAP),
+    BOTH("ints",   .type = COLUMN_INT32, .is_array = true),
+    BOTH("shorts", .type = COLUMN_INT16, .is_array = true),
+    BOTH("texts",  .type = COLUMN_STRING, .is_array = true),
+    BOTH("decs",   .type = COLUMN_DECIMAL, .precision = 10, .scale = 2, .is_array = true),
+    BOTH("vdecs",  .type = COLUMN_VARIABLE_DECIMAL, .is_array = true),
+    BOTH("uuids",  .type = COLUMN_UUID, .is_array = true),
+    BOTH("enums",  .type = COLUMN_ENUM, .enum_labels = "red,green", .is_array = true),
+    BOTH("points", .type = COLUMN_POINT, .is_array = true),
+    BOTH("maps",   .type = COLUMN_MAP, .is_array = true),
+    BOTH("svecs",  .type = COLUMN_SPARSE_VECTOR, .is_array = true),
+    BOTH("dates",  .type = COLUMN_DATE, .is_array = true),
+    {.name = "money", .type = COLUMN_DECIMAL, .scale = 2},
+};
+// clang-format on
+enum { MORE_COLUMNS = sizeof(more_columns) / sizeof(more_columns[0]) };
+static const struct table_shape more_shape = {"bank.public.more_types", more_columns, MORE_COLUMNS,
+                                              (const uint16_t[]){0}, 1};
+
 /* An envelope that no Debezium writes but that is one all the same: fields in another order, null behind the
  * value, units of other schema names, and between them everything that Avro knows, to be skipped. */
 // clang-format off
