@@ -823,9 +823,9 @@ static void the_corpus_holds_real_encodings(void **state)
         enum envelope_op op;
         bool nulls;
     } events[] = {
-        {"bank_create", &bank_shape, 0, OP_CREATE, false}, {"bank_update", &bank_shape, 0, OP_UPDATE, true},
-        {"bank_delete", &bank_shape, 0, OP_DELETE, false}, {"bank_truncate", &bank_shape, 0, OP_TRUNCATE, false},
-        {"types_update", &all_shape, 1, OP_UPDATE, false}, {"types_nulls", &all_shape, 1, OP_READ, true},
+        {"bank_create", &bank_shape, 0, OP_CREATE, false},   {"bank_update", &bank_shape, 0, OP_UPDATE, true},
+        {"bank_delete", &bank_shape, 0, OP_DELETE, false},   {"bank_truncate", &bank_shape, 0, OP_TRUNCATE, false},
+        {"types_update", &all_shape, 1, OP_UPDATE, false},   {"types_nulls", &all_shape, 1, OP_READ, true},
         {"nested_create", &more_shape, 3, OP_CREATE, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(events); i++) {
