@@ -55,6 +55,10 @@ struct config_postgresql {
     int64_t port;
     bool publication_create;
     struct config_string_list tables;
+    bool streaming;
+    const char *spool_dir;
+    int64_t spool_max_bytes;
+    const char *origin; /* "any", "none" */
 };
 
 enum config_column_type {

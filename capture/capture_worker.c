@@ -252,7 +252,9 @@ static void keep_freed_memory(void)
 
 enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err)
 {
-    struct source_context context = {.config = config, .source = source, .registry = registry_new(&config->registry)};
+    struct source_notes notes = {0};
+    struct source_context context = {
+        .config = config, .source = source, .registry = registry_new(&config->registry), .notes = &notes};
     keep_freed_memory();
     enum rc rc = check_all(&context, err);
     if (rc == RC_OK)

@@ -12,6 +12,11 @@
 
 struct publisher;
 
+/* What one session of a source leaves for the next ones of the same process. */
+struct source_notes {
+    bool streaming_off; /* PostgreSQL: the spool was too small */
+};
+
 /* What the worker lends to a source for its session. */
 struct source_context {
     const struct config *config;
@@ -19,6 +24,7 @@ struct source_context {
     struct registry *registry;
     struct publisher *publisher; /* publisher_topic() */
     struct batch_queue *queue;   /* batch_queue_is_idle(), batch_queue_fd() */
+    struct source_notes *notes;
 };
 
 struct source;

@@ -245,6 +245,7 @@ static void source_close(struct source *source)
         enum rc rc = pg_stream_flush(source->stream, &err);
         (void)rc; /* the connection may be what failed */
     }
+    pg_streaming_end(source);
     pg_stream_free(source->stream);
     pg_snapshot_free(source->snapshot);
     pg_relcache_free(source->relcache);

@@ -36,6 +36,42 @@ static void read_commit(struct reader *r, struct pgoutput_commit *ret)
     ret->commit_time_us = read_time(r);
 }
 
+static void read_stream_start(struct reader *r, struct pgoutput_stream_start *ret)
+{
+    ret->xid = reader_u32(r);
+    ret->is_first = reader_u8(r);
+}
+
+static void read_stream_abort(struct reader *r, struct pgoutput_stream_abort *ret)
+{
+    ret->xid = reader_u32(r);
+    ret->subxid = reader_u32(r);
+    ret->has_lsn = reader_left(r) > 0;
+    ret->abort_lsn = ret->has_lsn ? reader_u64(r) : 0;
+    ret->abort_time_us = ret->has_lsn ? read_time(r) : 0;
+}
+
+static void read_prepare(struct reader *r, uint8_t type, struct pgoutput_prepare *ret)
+{
+    ret->flags = type == PGOUTPUT_BEGIN_PREPARE ? 0 : reader_u8(r);
+    ret->lsn = reader_u64(r);
+    ret->end_lsn = reader_u64(r);
+    ret->time_us = read_time(r);
+    ret->xid = reader_u32(r);
+    ret->gid = read_text(r);
+}
+
+static void read_rollback_prepared(struct reader *r, struct pgoutput_rollback_prepared *ret)
+{
+    ret->flags = reader_u8(r);
+    ret->prepare_end_lsn = reader_u64(r);
+    ret->rollback_end_lsn = reader_u64(r);
+    ret->prepare_time_us = read_time(r);
+    ret->rollback_time_us = read_time(r);
+    ret->xid = reader_u32(r);
+    ret->gid = read_text(r);
+}
+
 static void read_origin(struct reader *r, struct pgoutput_origin *ret)
 {
     ret->lsn = reader_u64(r);
@@ -134,7 +170,19 @@ enum rc pgoutput_decode(struct slice bytes, struct pgoutput_msg *ret_msg, struct
     ret_msg->type = (enum pgoutput_type)type;
     switch (type) {
     case PGOUTPUT_BEGIN: read_begin(&r, &ret_msg->begin); break;
-    case PGOUTPUT_COMMIT: read_commit(&r, &ret_msg->commit); break;
+    case PGOUTPUT_STREAM_COMMIT:
+    case PGOUTPUT_COMMIT:
+        ret_msg->commit.xid = type == PGOUTPUT_STREAM_COMMIT ? reader_u32(&r) : 0;
+        read_commit(&r, &ret_msg->commit);
+        break;
+    case PGOUTPUT_STREAM_START: read_stream_start(&r, &ret_msg->stream_start); break;
+    case PGOUTPUT_STREAM_STOP: break;
+    case PGOUTPUT_STREAM_ABORT: read_stream_abort(&r, &ret_msg->stream_abort); break;
+    case PGOUTPUT_BEGIN_PREPARE:
+    case PGOUTPUT_PREPARE:
+    case PGOUTPUT_COMMIT_PREPARED:
+    case PGOUTPUT_STREAM_PREPARE: read_prepare(&r, type, &ret_msg->prepare); break;
+    case PGOUTPUT_ROLLBACK_PREPARED: read_rollback_prepared(&r, &ret_msg->rollback_prepared); break;
     case PGOUTPUT_ORIGIN: read_origin(&r, &ret_msg->origin); break;
     case PGOUTPUT_TYPE: read_type_name(&r, &ret_msg->type_name); break;
     case PGOUTPUT_MESSAGE: read_logical(&r, &ret_msg->logical); break;
@@ -146,4 +194,28 @@ enum rc pgoutput_decode(struct slice bytes, struct pgoutput_msg *ret_msg, struct
     default: return bytes.len == 0 ? reader_end(&r, ERR_PGOUTPUT_MALFORMED, err) : malformed(err, "type", type);
     }
     return reader_end(&r, ERR_PGOUTPUT_MALFORMED, err);
+}
+
+enum rc pgoutput_split_streamed(struct slice bytes, struct pgoutput_streamed *ret, struct err *err)
+{
+    struct reader r = reader_of(bytes);
+    struct pgoutput_streamed streamed = {.type = reader_u8(&r)};
+    switch (streamed.type) {
+    case PGOUTPUT_ORIGIN: break;
+    case PGOUTPUT_RELATION:
+    case PGOUTPUT_TYPE:
+    case PGOUTPUT_INSERT:
+    case PGOUTPUT_UPDATE:
+    case PGOUTPUT_DELETE:
+    case PGOUTPUT_TRUNCATE:
+    case PGOUTPUT_MESSAGE: streamed.xid = reader_u32(&r); break;
+    default:
+        return bytes.len == 0 ? reader_end(&r, ERR_PGOUTPUT_MALFORMED, err)
+                              : malformed(err, "a type that has no place in a streamed transaction:", streamed.type);
+    }
+    if (reader_failed(&r))
+        return reader_end(&r, ERR_PGOUTPUT_MALFORMED, err);
+    streamed.body = slice_of(r.ptr, reader_left(&r));
+    *ret = streamed;
+    return RC_OK;
 }

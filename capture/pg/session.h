@@ -7,6 +7,7 @@
 #include "capture/pg/relation.h"
 #include "capture/pg/slot.h"
 #include "capture/pg/snapshot.h"
+#include "capture/pg/spool.h"
 #include "capture/pg/state.h"
 #include "capture/pg/stream.h"
 #include "capture/source.h"
@@ -52,7 +53,12 @@ struct source {
     /* stream */
     struct pg_stream *stream;
     bool in_transaction, skips_transaction;
-    struct slice pending; /* a message that has no room in the batch before; ptr NULL: none */
+    struct pg_spool *spool;          /* transactions that have not ended */
+    struct pg_spool_txn *spooling;   /* what comes is of this one */
+    bool spools_prepared;            /* ... between begin prepare and prepare: messages have no number */
+    struct pg_spool_txn *replaying;  /* committed: its messages are what comes, until they end */
+    struct pgoutput_commit replayed; /* ... with this commit */
+    struct slice pending;            /* a message that has no room in the batch before; ptr NULL: none */
     uint64_t pending_lsn;
     unsigned since_look; /* messages since clocks and queue were looked at */
 };
@@ -75,6 +81,7 @@ bool pg_session_has_room(const struct batch *batch, size_t n);
 
 MUST_CHECK enum rc pg_copying_fill(struct source *source, struct batch *batch, struct err *err);
 MUST_CHECK enum rc pg_streaming_start(struct source *source, struct err *err);
+void pg_streaming_end(struct source *source);
 MUST_CHECK enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err *err);
 /* Confirms what was committed; feedback when it is due. */
 MUST_CHECK enum rc pg_streaming_tend(struct source *source, struct err *err);

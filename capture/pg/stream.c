@@ -372,26 +372,42 @@ static void put_quoted(struct buf *out, const char *text, char quote)
     }
 }
 
-/* publication_names is a literal that holds an identifier: two layers of quotes. */
-static void put_start_command(struct buf *out, const char *slot, const char *publication, uint64_t start_lsn)
+int pg_stream_protocol(int server_version)
+{
+    int major = server_version / 10000;
+    return major >= 16 ? 4 : major >= 15 ? 3 : major >= 14 ? 2 : 1;
+}
+
+/* publication_names is a literal that holds an identifier: two layers of quotes. two_phase is never asked for: without
+ * it the server sends a prepared transaction at its COMMIT PREPARED, as any other (docs/adr/0006). */
+void pg_stream_put_command(struct buf *out, const struct pg_stream_options *options, int server_version)
 {
     char lsn[LSN_TEXT_BYTES], identifier_text[256];
     struct buf identifier = buf_over(identifier_text, sizeof(identifier_text));
+    int protocol = pg_stream_protocol(server_version);
     buf_put_u8(&identifier, '"');
-    put_quoted(&identifier, publication, '"');
+    put_quoted(&identifier, options->publication, '"');
     buf_put_u8(&identifier, '"');
     buf_put_str(out, "START_REPLICATION SLOT \"");
-    put_quoted(out, slot, '"');
-    buf_printf(out, "\" LOGICAL %s (proto_version '1', publication_names '", lsn_format(start_lsn, lsn));
+    put_quoted(out, options->slot, '"');
+    buf_printf(out, "\" LOGICAL %s (proto_version '%d', publication_names '", lsn_format(options->start_lsn, lsn),
+               protocol);
     put_quoted(out, buf_cstr(&identifier), '\'');
-    buf_put_str(out, "')");
+    buf_put_u8(out, '\'');
+    if (options->streaming && protocol >= 2)
+        buf_put_str(out, ", streaming 'on'");
+    if (options->messages && protocol >= 2)
+        buf_put_str(out, ", messages 'true'");
+    if (options->origin != NULL && protocol >= 4)
+        buf_printf(out, ", origin '%s'", options->origin);
+    buf_put_u8(out, ')');
 }
 
 /* Sends the command past libpq, which is idle and holds no byte of the socket; so every byte that follows is
  * ours. */
 static enum rc own_start(struct pg_stream *stream, const struct buf *command, struct err *err)
 {
-    uint8_t storage[1024];
+    uint8_t storage[1536];
     struct buf out = buf_over(storage, sizeof(storage));
     buf_put_u8(&out, 'Q');
     buf_put_u32(&out, (uint32_t)(4 + command->len + 1));
@@ -427,19 +443,20 @@ static enum rc libpq_start(struct pg_stream *stream, struct buf *command, struct
     return RC_OK;
 }
 
-enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publication, uint64_t start_lsn,
-                        size_t max_message_bytes, struct pg_stream **ret_stream, struct err *err)
+enum rc pg_stream_start(PGconn *replication, const struct pg_stream_options *options, struct pg_stream **ret_stream,
+                        struct err *err)
 {
-    char storage[768];
+    char storage[1024];
+    uint64_t start_lsn = options->start_lsn;
     struct buf command = buf_over(storage, sizeof(storage));
-    put_start_command(&command, slot, publication, start_lsn);
+    pg_stream_put_command(&command, options, PQserverVersion(replication));
     struct pg_stream *stream = calloc(1, sizeof(*stream));
     uint8_t *receive = malloc(RECEIVE_BYTES);
     if (stream == NULL || receive == NULL)
         abort();
     *stream = (struct pg_stream){.conn = replication,
                                  .own_framing = PQsslInUse(replication) == 0 && PQgssEncInUse(replication) == 0,
-                                 .max_bytes = max_message_bytes,
+                                 .max_bytes = options->max_message_bytes,
                                  .buf = receive,
                                  .cap = RECEIVE_BYTES,
                                  .wal_end = start_lsn,

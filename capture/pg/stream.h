@@ -8,15 +8,30 @@
 #ifndef LEAT_CAPTURE_PG_STREAM_H
 #define LEAT_CAPTURE_PG_STREAM_H
 
-#include "base/slice.h"
+#include "base/buf.h"
 #include "base/wrap/pg.h"
 
 struct pg_stream;
 
-/* Takes the replication connection over, also on failure. max_message_bytes bounds what one row may have. */
-MUST_CHECK enum rc pg_stream_start(PGconn *replication, const char *slot, const char *publication, uint64_t start_lsn,
-                                   size_t max_message_bytes, struct pg_stream **ret_stream, struct err *err);
+struct pg_stream_options {
+    const char *slot, *publication;
+    uint64_t start_lsn;
+    size_t max_message_bytes; /* bounds what one row may have */
+    bool streaming;           /* large transactions come while they run; from 14 on */
+    bool messages;            /* logical messages come too; from 14 on */
+    const char *origin;       /* "any", "none"; from 16 on */
+};
+
+/* Takes the replication connection over, also on failure. What the server's version does not know is not asked for:
+ * pg_stream_protocol() says what it speaks. */
+MUST_CHECK enum rc pg_stream_start(PGconn *replication, const struct pg_stream_options *options,
+                                   struct pg_stream **ret_stream, struct err *err);
 void pg_stream_free(struct pg_stream *stream);
+
+/* START_REPLICATION for a server of this version (150004). */
+void pg_stream_put_command(struct buf *out, const struct pg_stream_options *options, int server_version);
+/* proto_version that a server of this version speaks: 1 to 4. */
+int pg_stream_protocol(int server_version);
 
 /* The next pgoutput message, valid until the next call. RC_AGAIN: the socket is dry. Keepalives are taken in
  * here and answered when the server asks. */

@@ -1,5 +1,9 @@
 /* From the replication stream into batches: whole transactions where they fit, parts of them where they do
- * not. */
+ * not.
+ *
+ * What the server sends of a transaction before its end goes to the spool. At its commit the spool is the stream until
+ * it is empty: from then on nothing differs from a transaction that came as a whole, its ordinals included, for the
+ * server sends the same changes in the same order either way. */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,14 +22,25 @@ enum {
 
 enum rc pg_streaming_start(struct source *source, struct err *err)
 {
-    size_t max_bytes = (size_t)source->context.config->kafka.message_max_bytes * 8;
+    const struct config_postgresql *config = source->config;
+    const struct pg_stream_options options = {
+        .slot = source->state.slot,
+        .publication = source->state.publication,
+        .start_lsn = source->state.end_lsn,
+        .max_message_bytes = MAX((size_t)source->context.config->kafka.message_max_bytes * 8, MESSAGE_MIN_MAX_BYTES),
+        .streaming = config->streaming && !source->context.notes->streaming_off,
+        .origin = config->origin};
     PGconn *conn = source->replication;
     source->replication = NULL; /* the stream's, whatever happens */
-    if (max_bytes < MESSAGE_MIN_MAX_BYTES)
-        max_bytes = MESSAGE_MIN_MAX_BYTES;
     source->marked_mono_us = clock_mono_us();
-    return pg_stream_start(conn, source->state.slot, source->state.publication, source->state.end_lsn, max_bytes,
-                           &source->stream, err);
+    source->spool = pg_spool_new(config->spool_dir, (uint64_t)config->spool_max_bytes);
+    return pg_stream_start(conn, &options, &source->stream, err);
+}
+
+void pg_streaming_end(struct source *source)
+{
+    pg_spool_free(source->spool);
+    source->spool = NULL;
 }
 
 enum rc pg_streaming_tend(struct source *source, struct err *err)
@@ -96,9 +111,139 @@ static enum rc take_truncate(struct source *source, struct batch *batch, struct 
     return RC_OK;
 }
 
+/* ---- transactions that come before they end ---- */
+
+static enum rc unknown(struct err *err, const char *what, uint32_t xid)
+{
+    return err_set(err, ERR_PGOUTPUT_MALFORMED, "%s of transaction %u, of which nothing was sent", what, xid);
+}
+
+/* Beyond the budget the next session does without: the server then keeps what is open. */
+static enum rc spool_failed(struct source *source, enum rc rc, const struct err *err)
+{
+    if (err->code == ERR_PG_SPOOL_FULL)
+        source->context.notes->streaming_off = true;
+    return rc;
+}
+
+static enum rc take_stream_start(struct source *source, const struct pgoutput_stream_start *start, struct err *err)
+{
+    source->spooling = start->is_first ? pg_spool_add(source->spool, start->xid)
+                                       : pg_spool_find(source->spool, start->xid);
+    return source->spooling == NULL ? unknown(err, "a second part", start->xid) : RC_OK;
+}
+
+static enum rc end_spooling(struct source *source, struct err *err)
+{
+    source->spooling = NULL;
+    source->spools_prepared = false;
+    metric_set(METRIC_capture_spool_bytes, (double)pg_spool_bytes(source->spool), source->context.source->name, NULL);
+    enum rc rc = pg_spool_flush(source->spool, err);
+    return rc == RC_OK ? RC_OK : spool_failed(source, rc, err);
+}
+
+static void drop_spooled(struct source *source, struct pg_spool_txn *txn)
+{
+    pg_spool_drop(source->spool, txn);
+    metric_set(METRIC_capture_spool_bytes, (double)pg_spool_bytes(source->spool), source->context.source->name, NULL);
+}
+
+static enum rc take_stream_abort(struct source *source, const struct pgoutput_stream_abort *aborted, struct err *err)
+{
+    struct pg_spool_txn *txn = pg_spool_find(source->spool, aborted->xid);
+    if (txn == NULL)
+        return RC_OK;
+    if (aborted->subxid != aborted->xid)
+        return pg_spool_cut(source->spool, txn, aborted->subxid, err);
+    drop_spooled(source, txn);
+    return RC_OK;
+}
+
+/* From here on what was spooled is what comes: as if the server had sent it now, all at once. */
+static enum rc replay(struct source *source, uint32_t xid, const struct pgoutput_commit *commit, struct err *err)
+{
+    struct pg_spool_txn *txn = pg_spool_find(source->spool, xid);
+    if (txn == NULL)
+        return unknown(err, "the commit", xid);
+    pg_spool_set_prepared(txn, 0);
+    pg_spool_rewind(source->spool, txn);
+    source->replaying = txn;
+    source->replayed = *commit;
+    take_begin(source, &(struct pgoutput_begin){
+                           .final_lsn = commit->commit_lsn, .commit_time_us = commit->commit_time_us, .xid = xid});
+    return RC_OK;
+}
+
+/* A slot with two_phase (leat makes none) sends a prepared transaction at its PREPARE and then never again: it waits
+ * here, and no position behind its prepare is confirmed. */
+static enum rc take_prepared(struct source *source, const struct pgoutput_msg *msg, struct err *err)
+{
+    const struct pgoutput_prepare *prepare = &msg->prepare;
+    const struct pgoutput_commit commit = {
+        .commit_lsn = prepare->lsn, .end_lsn = prepare->end_lsn, .commit_time_us = prepare->time_us};
+    struct pg_spool_txn *txn = NULL;
+    switch ((int)msg->type) {
+    case PGOUTPUT_BEGIN_PREPARE:
+        source->spooling = pg_spool_add(source->spool, prepare->xid);
+        source->spools_prepared = true;
+        return RC_OK;
+    case PGOUTPUT_COMMIT_PREPARED: return replay(source, prepare->xid, &commit, err);
+    case PGOUTPUT_ROLLBACK_PREPARED: txn = pg_spool_find(source->spool, msg->rollback_prepared.xid); break;
+    default: /* prepare, stream prepare */
+        txn = pg_spool_find(source->spool, prepare->xid);
+        if (txn == NULL)
+            return unknown(err, "the prepare", prepare->xid);
+        pg_spool_set_prepared(txn, prepare->lsn);
+        return RC_OK;
+    }
+    if (txn != NULL)
+        drop_spooled(source, txn);
+    return RC_OK;
+}
+
+static enum rc spool_message(struct source *source, struct slice message, uint64_t lsn, struct err *err)
+{
+    struct pgoutput_streamed streamed = {.type = message.ptr[0], .body = slice_of(message.ptr + 1, message.len - 1)};
+    if (!source->spools_prepared)
+        TRY(pgoutput_split_streamed(message, &streamed, err));
+    if (streamed.type == PGOUTPUT_ORIGIN || streamed.type == PGOUTPUT_TYPE)
+        return RC_OK;
+    enum rc rc = pg_spool_append(source->spool, source->spooling, streamed.xid, lsn, streamed.type, streamed.body, err);
+    return rc == RC_OK ? RC_OK : spool_failed(source, rc, err);
+}
+
+/* Between stream start and stop, or begin prepare and prepare. */
+static enum rc take_spooled(struct source *source, struct slice message, uint64_t lsn, struct err *err)
+{
+    uint8_t last = source->spools_prepared ? PGOUTPUT_PREPARE : PGOUTPUT_STREAM_STOP;
+    if (LIKELY(message.len > 0 && message.ptr[0] != last))
+        return spool_message(source, message, lsn, err);
+    TRY(pgoutput_decode(message, source->msg, err));
+    TRY(end_spooling(source, err));
+    return last == PGOUTPUT_PREPARE ? take_prepared(source, source->msg, err) : RC_OK;
+}
+
+/* ---- messages ---- */
+
 static enum rc outside(struct err *err, const struct pgoutput_msg *msg)
 {
     return err_set(err, ERR_PGOUTPUT_MALFORMED, "a message of type '%c' outside of a transaction", (int)msg->type);
+}
+
+/* Begins of any kind, and what ends what is not under way. */
+static enum rc take_between(struct source *source, const struct pgoutput_msg *msg, struct err *err)
+{
+    if (source->in_transaction)
+        return err_set(err, ERR_PGOUTPUT_MALFORMED, "a message of type '%c' inside a transaction", (int)msg->type);
+    switch ((int)msg->type) {
+    case PGOUTPUT_BEGIN: take_begin(source, &msg->begin); return RC_OK;
+    case PGOUTPUT_STREAM_START: return take_stream_start(source, &msg->stream_start, err);
+    case PGOUTPUT_STREAM_COMMIT: return replay(source, msg->commit.xid, &msg->commit, err);
+    case PGOUTPUT_STREAM_ABORT: return take_stream_abort(source, &msg->stream_abort, err);
+    case PGOUTPUT_STREAM_STOP:
+    case PGOUTPUT_PREPARE: return outside(err, msg);
+    default: return take_prepared(source, msg, err);
+    }
 }
 
 /* source->msg is decoded; the batch has room for it. */
@@ -107,11 +252,6 @@ static enum rc take_message(struct source *source, uint64_t lsn, struct batch *b
     struct pgoutput_msg *msg = source->msg;
     struct pg_relation *relation;
     switch (msg->type) {
-    case PGOUTPUT_BEGIN:
-        if (source->in_transaction)
-            return err_set(err, ERR_PGOUTPUT_MALFORMED, "a transaction begins inside another one");
-        take_begin(source, &msg->begin);
-        return RC_OK;
     case PGOUTPUT_COMMIT:
         if (!source->in_transaction)
             return outside(err, msg);
@@ -133,6 +273,16 @@ static enum rc take_message(struct source *source, uint64_t lsn, struct batch *b
     case PGOUTPUT_ORIGIN: return pg_emit_origin(&source->emitter, &msg->origin, err);
     case PGOUTPUT_TYPE:
     case PGOUTPUT_MESSAGE: return RC_OK;
+    case PGOUTPUT_BEGIN:
+    case PGOUTPUT_STREAM_START:
+    case PGOUTPUT_STREAM_STOP:
+    case PGOUTPUT_STREAM_COMMIT:
+    case PGOUTPUT_STREAM_ABORT:
+    case PGOUTPUT_BEGIN_PREPARE:
+    case PGOUTPUT_PREPARE:
+    case PGOUTPUT_COMMIT_PREPARED:
+    case PGOUTPUT_ROLLBACK_PREPARED:
+    case PGOUTPUT_STREAM_PREPARE: return take_between(source, msg, err);
     }
     return err_set(err, ERR_BUG, "a message of type '%c' was decoded and not taken", (int)msg->type);
 }
@@ -142,15 +292,22 @@ static size_t records_of(const struct pgoutput_msg *msg)
     return msg->type == PGOUTPUT_TRUNCATE ? msg->truncate.n_relations : PG_EMIT_MAX_RECORDS_A_ROW;
 }
 
-/* The next message into the batch. RC_AGAIN: the socket is dry; *ret_full: it waits for the next batch. */
-static enum rc take_next(struct source *source, struct batch *batch, bool *ret_full, struct err *err)
+/* The next message of the spool; at its end the commit that was waiting for it. */
+static enum rc next_replayed(struct source *source, struct slice *ret_message, uint64_t *ret_lsn, struct err *err)
 {
-    struct slice message = source->pending;
-    uint64_t lsn = source->pending_lsn;
-    source->pending = (struct slice){0};
-    if (LIKELY(message.ptr == NULL))
-        TRY(pg_stream_next(source->stream, &message, &lsn, err));
-    TRY(pgoutput_decode(message, source->msg, err));
+    enum rc rc = pg_spool_next(source->spool, ret_message, ret_lsn, err);
+    if (rc != RC_AGAIN)
+        return rc;
+    drop_spooled(source, source->replaying);
+    source->replaying = NULL;
+    source->msg->type = PGOUTPUT_COMMIT;
+    source->msg->commit = source->replayed;
+    return RC_AGAIN;
+}
+
+static enum rc take_decoded(struct source *source, struct slice message, uint64_t lsn, struct batch *batch,
+                            bool *ret_full, struct err *err)
+{
     size_t records = records_of(source->msg);
     if (UNLIKELY(!pg_session_has_room(batch, records)) && batch->n_records > 0) {
         source->pending = message;
@@ -163,10 +320,40 @@ static enum rc take_next(struct source *source, struct batch *batch, bool *ret_f
     return take_message(source, lsn, batch, err);
 }
 
+/* The next message into the batch. RC_AGAIN: the socket is dry; *ret_full: it waits for the next batch. */
+static enum rc take_next(struct source *source, struct batch *batch, bool *ret_full, struct err *err)
+{
+    struct slice message = source->pending;
+    uint64_t lsn = source->pending_lsn;
+    source->pending = (struct slice){0};
+    if (LIKELY(message.ptr == NULL)) {
+        if (UNLIKELY(source->replaying != NULL)) {
+            enum rc rc = next_replayed(source, &message, &lsn, err);
+            if (rc == RC_AGAIN)
+                return take_message(source, lsn, batch, err);
+            if (rc != RC_OK)
+                return rc;
+        } else {
+            TRY(pg_stream_next(source->stream, &message, &lsn, err));
+        }
+    }
+    if (UNLIKELY(source->spooling != NULL))
+        return take_spooled(source, message, lsn, err);
+    TRY(pgoutput_decode(message, source->msg, err));
+    return take_decoded(source, message, lsn, batch, ret_full, err);
+}
+
 /* ---- marks ---- */
+
+/* The stream starts at end_lsn, and up to there the server may forget: never past a prepare that waits for its end. */
+static void hold_back(struct source *source)
+{
+    source->state.end_lsn = MIN(source->state.end_lsn, pg_spool_oldest_prepared(source->spool));
+}
 
 static enum rc mark_commit(struct source *source, struct batch *batch, struct err *err)
 {
+    hold_back(source);
     return pg_session_mark(source, batch, LEDGER_STREAM, true, source->state.end_lsn, err);
 }
 
@@ -176,12 +363,14 @@ static enum rc mark_partial(struct source *source, struct batch *batch, struct e
     source->state.commit_lsn = source->emitter.major;
     source->state.next_ordinal = source->emitter.ordinal;
     source->pos = (struct position){source->emitter.major, source->emitter.ordinal - 1};
+    hold_back(source);
     return pg_session_mark(source, batch, LEDGER_STREAM, false, source->state.end_lsn, err);
 }
 
 static enum rc mark_idle(struct source *source, struct batch *batch, struct err *err)
 {
     source->state.end_lsn = MAX(source->state.end_lsn, pg_stream_wal_end(source->stream));
+    hold_back(source);
     return pg_session_mark(source, batch, LEDGER_IDLE, true, source->state.end_lsn, err);
 }
 
@@ -278,6 +467,8 @@ enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err
         if (rc == RC_OK) {
             if (source->since_look >= LOOK_EVERY)
                 TRY(look_around(source, err));
+            if (batch->n_records == 0 && heartbeat_left_us(source, now_us) <= 0 && !source->in_transaction)
+                return mark_idle(source, batch, err);
             continue;
         }
         if (has_whole && is_worth_a_commit(source, batch, now_us))

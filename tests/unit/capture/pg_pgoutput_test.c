@@ -45,7 +45,26 @@ static const struct {
 } cases[] = {
     {"an empty message is refused", "", RC_FATAL},
     {"an unknown type is refused", "'Q' 00", RC_FATAL},
-    {"a streamed transaction is not in version 1", "'S' 00000001 01", RC_FATAL},
+    {"a stream start", "'S' 00000001 01", RC_OK},
+    {"a stream start without its flag is refused", "'S' 00000001", RC_FATAL},
+    {"a stream stop", "'E'", RC_OK},
+    {"a stream stop says nothing more", "'E' 00", RC_FATAL},
+    {"a stream commit", "'c' 00000007 00 0000000000000010 0000000000000020 0000000000000000", RC_OK},
+    {"a stream commit without a transaction's number is refused",
+     "'c' 00 0000000000000010 0000000000000020 0000000000000000", RC_FATAL},
+    {"a stream abort of versions 2 and 3", "'A' 00000007 00000008", RC_OK},
+    {"a stream abort of version 4 says where and when", "'A' 00000007 00000008 0000000000000010 0000000000000000",
+     RC_OK},
+    {"a stream abort with half of that is refused", "'A' 00000007 00000008 0000000000000010", RC_FATAL},
+    {"a begin prepare", "'b' 0000000000000010 0000000000000020 0000000000000000 00000007 'gid' 00", RC_OK},
+    {"a prepare", "'P' 00 0000000000000010 0000000000000020 0000000000000000 00000007 'gid' 00", RC_OK},
+    {"a prepare whose name has no end is refused",
+     "'P' 00 0000000000000010 0000000000000020 0000000000000000 00000007 'gid'", RC_FATAL},
+    {"a commit prepared", "'K' 00 0000000000000010 0000000000000020 0000000000000000 00000007 'gid' 00", RC_OK},
+    {"a stream prepare", "'p' 00 0000000000000010 0000000000000020 0000000000000000 00000007 'gid' 00", RC_OK},
+    {"a rollback prepared",
+     "'r' 00 0000000000000010 0000000000000020 0000000000000000 0000000000000001 00000007 'gid' 00", RC_OK},
+    {"a rollback prepared with one position only is refused", "'r' 00 0000000000000010 00000007 'gid' 00", RC_FATAL},
     {"a begin", "'B' 0000000000000010 0000000000000000 00000007", RC_OK},
     {"a begin that is cut is refused", "'B' 0000000000000010 0000000000000000 000000", RC_FATAL},
     {"a begin with a byte too many is refused", "'B' 0000000000000010 0000000000000000 00000007 00", RC_FATAL},
@@ -97,6 +116,41 @@ static void begin_and_commit_say_where_and_when(void **state)
     CHECK_EQ(0, msg.commit.commit_time_us, "1970 is zero, before the server's epoch");
 }
 
+static const struct {
+    const char *behaviour, *hex;
+    uint32_t xid;
+    enum rc want;
+} streamed_cases[] = {
+    {"an insert in a stream has its transaction's number", "'I' 00000009 00004000 'N' 0001 'n'", 9, RC_OK},
+    {"a relation too", "'R' 00000009 00004000 'public' 00 't' 00 'd' 0000", 9, RC_OK},
+    {"a logical message too", "'M' 00000009 01 0000000000000010 'leat' 00 00000002 'hi'", 9, RC_OK},
+    {"an origin has none", "'O' 0000000000000010 'here' 00", 0, RC_OK},
+    {"a number that is cut is refused", "'I' 000000", 0, RC_FATAL},
+    {"an empty message is refused", "", 0, RC_FATAL},
+    {"a begin has no place in a stream", "'B' 0000000000000010 0000000000000000 00000007", 0, RC_FATAL},
+    {"nor has a second stream start", "'S' 00000001 01", 0, RC_FATAL},
+};
+
+static void messages_of_a_stream_are_split_from_their_transaction(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(streamed_cases); i++) {
+        uint8_t bytes[256], plain[256];
+        struct err err = {0};
+        struct pgoutput_streamed streamed = {0};
+        size_t len = bytes_of(streamed_cases[i].hex, bytes);
+        CHECK_EQ(streamed_cases[i].want, pgoutput_split_streamed(slice_of(bytes, len), &streamed, &err),
+                 streamed_cases[i].behaviour);
+        if (streamed_cases[i].want != RC_OK)
+            continue;
+        CHECK_EQ(streamed_cases[i].xid, streamed.xid, streamed_cases[i].behaviour);
+        plain[0] = streamed.type;
+        memcpy(plain + 1, streamed.body.ptr, streamed.body.len);
+        CHECK_EQ(RC_OK, pgoutput_decode(slice_of(plain, 1 + streamed.body.len), &msg, &err),
+                 streamed_cases[i].behaviour);
+    }
+}
+
 static void relation_columns_are_read_in_order(void **state)
 {
     (void)state;
@@ -140,8 +194,11 @@ static void truncate_names_every_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_accepted_or_refused),   cmocka_unit_test(begin_and_commit_say_where_and_when),
-        cmocka_unit_test(relation_columns_are_read_in_order), cmocka_unit_test(update_gives_both_rows),
+        cmocka_unit_test(messages_are_accepted_or_refused),
+        cmocka_unit_test(messages_of_a_stream_are_split_from_their_transaction),
+        cmocka_unit_test(begin_and_commit_say_where_and_when),
+        cmocka_unit_test(relation_columns_are_read_in_order),
+        cmocka_unit_test(update_gives_both_rows),
         cmocka_unit_test(truncate_names_every_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
