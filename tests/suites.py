@@ -201,6 +201,8 @@ def e2e_on(runner, name, rounds, *stack_words):
     if not runner.stack_up(*stack_words):
         return Counts(0, 1, ["the stack did not start"])
     words = [f"--crash-rounds={rounds}"]
+    if runner.options.long and name == "e2e":
+        words.append("--long")
     if runner.options.crash_seed is not None:
         words.append(f"--crash-seed={runner.options.crash_seed}")
     try:
@@ -225,7 +227,7 @@ def parse():
     parser.add_argument("--only", action="append", choices=names, metavar="SUITE", help="one suite; may be repeated")
     parser.add_argument("--crash-rounds", type=int, help=f"how many kill -9 the crash test does (default {CRASH_ROUNDS})")
     parser.add_argument("--crash-seed", type=int, help="replay the crash test with this seed")
-    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL")
+    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL, transactions of 10,000,000 rows")
     options = parser.parse_args()
     if options.crash_rounds is None:
         options.crash_rounds = LONG_CRASH_ROUNDS if options.long else CRASH_ROUNDS

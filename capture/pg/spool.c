@@ -444,8 +444,8 @@ enum rc pg_spool_cut(struct pg_spool *spool, struct pg_spool_txn *txn, uint32_t 
     pg_spool_rewind(spool, txn);
     uint64_t end = txn->written;
     while (end > 0) {
-        uint64_t start;
-        uint32_t xid;
+        uint64_t start = 0;
+        uint32_t xid = 0;
         TRY(message_before(spool, end, &start, &xid, err));
         if (xid_precedes(xid, subxid))
             break;

@@ -41,6 +41,7 @@ void pg_streaming_end(struct source *source)
 {
     pg_spool_free(source->spool);
     source->spool = NULL;
+    metric_set(METRIC_capture_spool_bytes, 0, source->context.source->name, NULL);
 }
 
 enum rc pg_streaming_tend(struct source *source, struct err *err)

@@ -29,6 +29,7 @@ OWN_STACK = CHECKOUT / "build/test-stack"
 def pytest_addoption(parser):
     group = parser.getgroup("leat")
     group.addoption("--crash-rounds", type=int, default=60, help="how many kill -9 the crash test does (default 60)")
+    group.addoption("--long", action="store_true", help="transactions of the size that the documents promise")
     group.addoption("--crash-seed", type=int, help="replay the crash test with this seed (default: drawn anew)")
 
 
