@@ -146,9 +146,12 @@ static bool put_value(struct buf *out, const struct column *column, struct reade
     case COLUMN_INT32:
     case COLUMN_INT64:
     case COLUMN_DATE:
+    case COLUMN_TIME_MS:
     case COLUMN_TIME_US:
-    case COLUMN_TIMESTAMP_US:
+    case COLUMN_TIME_NS:
     case COLUMN_TIMESTAMP_MS:
+    case COLUMN_TIMESTAMP_US:
+    case COLUMN_TIMESTAMP_NS:
     case COLUMN_INTERVAL_US: buf_printf(out, "%" PRId64, avro_get_long(r)); return true;
     case COLUMN_FLOAT: put_double(out, (double)avro_get_float(r), FLOAT_DIGITS); return true;
     case COLUMN_DOUBLE: put_double(out, avro_get_double(r), DOUBLE_DIGITS); return true;
@@ -158,12 +161,19 @@ static bool put_value(struct buf *out, const struct column *column, struct reade
         put_base64(out, avro_get_bytes(r));
         buf_put_u8(out, '}');
         return true;
+    case COLUMN_BITS:
     case COLUMN_BYTES: put_base64(out, avro_get_bytes(r)); return true;
     case COLUMN_STRING:
     case COLUMN_UUID:
     case COLUMN_JSON:
     case COLUMN_XML:
     case COLUMN_ENUM:
+    case COLUMN_ISO_DATE:
+    case COLUMN_ISO_TIME:
+    case COLUMN_ISO_TIMESTAMP:
+    case COLUMN_INTERVAL_TEXT:
+    case COLUMN_TSVECTOR:
+    case COLUMN_LTREE:
     case COLUMN_ZONED_TIME:
     case COLUMN_ZONED_TIMESTAMP: put_quoted(out, avro_get_bytes(r)); return true;
     default: return false;
@@ -179,7 +189,7 @@ bool key_text_put(struct buf *out, const struct table_shape *shape, struct slice
         buf_put_str(out, k == 0 ? "{\"" : ",\"");
         column_put_avro_name(out, column->name);
         buf_put_str(out, "\":");
-        if (!put_value(out, column, &r))
+        if (column->is_array || !put_value(out, column, &r))
             return false;
     }
     buf_put_u8(out, '}');

@@ -410,11 +410,11 @@ static enum outcome draft_update(const struct pg_emitter *emitter, const struct 
         return outcome;
     draft->key_end = draft->buf.len;
     envelope_begin(relation->envelope, &draft->buf);
-    if (whole_old != NULL && move->old_key.len == 0) {
-        avro_put_some(&draft->buf);
-        outcome = put_row(relation, whole_old, NULL, draft);
-    } else {
+    if (old == NULL || move->old_key.len > 0) {
         avro_put_null(&draft->buf);
+    } else {
+        avro_put_some(&draft->buf);
+        outcome = whole_old != NULL ? put_row(relation, old, NULL, draft) : put_key_image(relation, old, draft);
     }
     if (outcome != PUT_OK)
         return outcome;

@@ -1,11 +1,13 @@
 """Record against record and schema against schema. Whatever differs and is not in differences.py is found here."""
 
+import collections
 import json
 import time
 from typing import NamedTuple
 
 from differences import DIFFERENCES, NORMALISED, Seen
 
+EXAMPLES = 3  # of one path in one topic
 SOURCE_TYPE = {"__debezium.source.column.type", "__debezium.source.column.length"}
 
 
@@ -42,23 +44,23 @@ class Absent:
 ABSENT = Absent()
 
 
-def flatten(node, path=""):
-    """{dotted path: scalar}. An empty collection is a scalar too."""
+def flatten(node, path="", lists=False):
+    """{dotted path: leaf}. Empty collections are leaves, and lists if they are not to be flattened too."""
     if isinstance(node, dict) and node:
         parts = node.items()
-    elif isinstance(node, list) and node:
+    elif isinstance(node, list) and node and lists:
         parts = enumerate(node)
     else:
         return {path: node}
     found = {}
     for name, child in parts:
-        found |= flatten(child, f"{path}.{name}" if path else str(name))
+        found |= flatten(child, f"{path}.{name}" if path else str(name), lists)
     return found
 
 
 def same(one, other):
     """NaN is itself; 1 is not 1.0 and not True."""
-    return type(one) is type(other) and (one == other or (one != one and other != other))
+    return repr(one) == repr(other)
 
 
 def differing(theirs, ours):
@@ -142,16 +144,21 @@ class Schemas:
         self.compared.add(pair)
         theirs = columns_adjusted(theirs, lambda field: without_default(field, self.ledger))
         ours = columns_adjusted(ours, lambda field: without_source_type(field, self.ledger))
-        trees = [flatten(schema_tree(schema, prefix)) for schema, prefix in zip((theirs, ours), self.prefixes)]
+        trees = [flatten(schema_tree(schema, prefix), lists=True) for schema, prefix in zip((theirs, ours), self.prefixes)]
         yield from differing(*trees)
 
 
 # ---- topics ----
 
 
+def short(value):
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text)} characters)"
+
+
 def describe(record):
-    if record.value is None:
-        return f"tombstone {record.key}"
+    if record.value is None or "source" not in record.value:
+        return f"{record.key} {record.value}"
     source = record.value["source"]
     return f"{record.value['op']} {record.key} lsn {source['lsn']} {record.value['after'] or record.value['before']}"
 
@@ -159,13 +166,14 @@ def describe(record):
 def compare_topic(topic, theirs, ours, ledger):
     """One line for each difference that nobody intended."""
     found = []
+    times = collections.Counter()
     schemas = Schemas(theirs.prefix, ours.prefix, ledger)
     if len(theirs.records) != len(ours.records):
         found.append(f"{topic}: Debezium {len(theirs.records)} records, leat {len(ours.records)}")
         found += [f"    Debezium {describe(record)}" for record in theirs.records[:30]]
         found += [f"    leat     {describe(record)}" for record in ours.records[:30]]
     for i, (one, other) in enumerate(zip(theirs.records, ours.records)):
-        op = one.value["op"] if one.value is not None else "tombstone"
+        op = "tombstone" if one.value is None else one.value["op"]
         parts = [
             *(("value", *found) for found in differing(flatten(one.value), flatten(other.value))),
             *(("key", *found) for found in differing(flatten(one.key), flatten(other.key))),
@@ -174,6 +182,9 @@ def compare_topic(topic, theirs, ours, ledger):
             *(("value schema", *found) for found in schemas.compare(one.value_schema, other.value_schema)),
         ]
         for part, path, debezium, leat in parts:
-            if not ledger.is_intended(Seen(topic, op, part, path, debezium, leat, one, other)):
-                found.append(f"{topic} #{i} {op} {part} {path}: Debezium {debezium!r}, leat {leat!r}")
-    return found
+            if ledger.is_intended(Seen(topic, op, part, path, debezium, leat, one, other)):
+                continue
+            times[part, path] += 1
+            if times[part, path] <= EXAMPLES:
+                found.append(f"{topic} #{i} {op} {part} {path}: Debezium {short(debezium)}, leat {short(leat)}")
+    return found + [f"{topic} {part} {path}: {n} times" for (part, path), n in times.items() if n > EXAMPLES]

@@ -8,12 +8,11 @@ create domain zoo.positive as int check (value > 0);
 create domain zoo.amount as numeric(12, 3);
 create domain zoo.small_amount as zoo.amount check (value < 1000);
 create domain zoo.code as varchar(7) not null;
-create domain zoo.paint as zoo.colour;
 create domain zoo.moment as timestamp(3);
 create table zoo.made (
     id int primary key, what text not null,
     c_enum zoo.colour, c_other_enum zoo_other.colour, c_positive zoo.positive, c_amount zoo.amount, c_small zoo.small_amount,
-    c_code zoo.code, c_paint zoo.paint, c_moment zoo.moment);
+    c_code zoo.code, c_moment zoo.moment);
 create table zoo.ranges (
     id int primary key, what text not null,
     c_int4range int4range, c_int8range int8range, c_numrange numrange, c_tsrange tsrange, c_tstzrange tstzrange, c_daterange daterange);
@@ -23,9 +22,9 @@ create table zoo.required_made (id zoo.positive primary key, what text not null,
 create table zoo.enum_key (k zoo.colour primary key, what text not null);
 -- rows
 insert into zoo.made values
-    (1, 'null', null, null, null, null, null, '', null, null), (2, 'some', 'red', 'cyan', 1, 1.5, 1.5, 'a', 'red', '2024-02-29 01:02:03.004'),
-    (3, 'odd labels', 'with "quotes"', 'magenta', 2147483647, 999999999.999, -1.001, 'seven77', 'žlutá', '1969-12-31 23:59:59.999'),
-    (4, 'odd labels too', 'with ''apostrophes''', null, null, 0, 0, 'é', 'dark green', null);
+    (1, 'null', null, null, null, null, null, '', null), (2, 'some', 'red', 'cyan', 1, 1.5, 1.5, 'a', '2024-02-29 01:02:03.004'),
+    (3, 'odd labels', 'with "quotes"', 'magenta', 2147483647, 999999999.999, -1.001, 'seven77', '1969-12-31 23:59:59.999'),
+    (4, 'odd labels too', 'with ''apostrophes''', null, null, 0, 0, 'é', null);
 insert into zoo.ranges values
     (1, 'null', null, null, null, null, null, null), (2, 'empty', 'empty', 'empty', 'empty', 'empty', 'empty', 'empty'),
     (3, 'finite', '[1,10)', '[1,10]', '(1.5,2.5]', '[2024-02-29 00:00,2024-03-01 00:00)', '[2024-02-29 00:00+00,2024-03-01 00:00+02)', '[2024-02-29,2024-03-01)'),
