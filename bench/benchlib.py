@@ -41,6 +41,10 @@ class Stack:
     def __exit__(self, *_):
         self._call("down", "--dir", self.directory)
 
+    def remove(self):
+        """Stops it and deletes its data."""
+        self._call("reset", "--dir", self.directory)
+
     def _call(self, *arguments):
         subprocess.run([self.program, *map(str, arguments), "--quiet"], check=True)
 

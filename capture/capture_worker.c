@@ -57,6 +57,7 @@ static void *publishing_stage(void *argument)
 {
     struct session *session = argument;
     struct batch *batch;
+    pthread_setname_np(pthread_self(), "publisher"); /* for top -H, and for bench/capture */
     for (;;) {
         enum rc rc = batch_queue_take_full(session->context.queue, MS_PER_S, &batch);
         if (rc == RC_AGAIN)
