@@ -64,7 +64,7 @@ static rd_kafka_t *consumer_new(const char *brokers)
                                        {"group.id", "bench_latency"},
                                        {"isolation.level", "read_committed"},
                                        {"enable.auto.commit", "false"},
-                                       {"fetch.wait.max.ms", "500"}};
+                                       {"socket.nagle.disable", "true"}};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         if (rd_kafka_conf_set(conf, settings[i][0], settings[i][1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
