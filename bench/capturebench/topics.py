@@ -13,18 +13,24 @@ from . import figures
 SETTINGS = {"file.delete.delay.ms": "1000", "retention.ms": "-1", "max.message.bytes": str(8 << 20)}
 ANSWER_S = 30
 NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE,
-           KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)  # fmt: skip
+           KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError._UNKNOWN_PARTITION,
+           KafkaError._UNKNOWN_TOPIC)  # fmt: skip
 
 
 class Topics:
     def __init__(self, brokers, counter):
         self.brokers, self.counter = brokers, counter
-        self.admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
+        self.admin = self._client()
         self.made = set()
 
+    def _client(self):
+        return AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+
     def recreate(self, names):
-        """Empty, one partition each. Returns when a client can read and write them."""
+        """Empty, one partition each. Returns when a client can read and write them. A client that knew the topics of
+        those names before would go on asking for these."""
         self.delete(names)
+        self.admin = self._client()
         wanted = [NewTopic(name, 1, 1, config=SETTINGS) for name in names]
         for future in self.admin.create_topics(wanted).values():
             future.result(ANSWER_S)

@@ -174,7 +174,7 @@ class Curve(Texts):
 
     def __init__(self, scale, name, x, **properties):
         super().__init__(scale)
-        self.name, self.x = name, x
+        self.name, self.title = name, f"a point of a curve, at {x:,}"
         for key, value in properties.items():
             setattr(self, key, value)
 

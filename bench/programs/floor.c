@@ -32,7 +32,7 @@ static void tally_message(struct tally *tally, struct slice message)
         if (tally->changes++ == 0)
             tally->first_us = clock_mono_us();
         break;
-    default: break; /* begin, commit, relation */
+    default: break; /* begin, commit, relation, stream start and stop */
     }
 }
 
@@ -58,8 +58,14 @@ static enum rc run(const struct config_postgresql *config, uint64_t changes, str
     PGconn *replication;
     struct pg_stream *stream;
     struct tally tally = {0};
+    /* As the capture asks when nothing is configured. */
+    const struct pg_stream_options options = {.slot = config->slot,
+                                              .publication = config->publication,
+                                              .max_message_bytes = MESSAGE_MAX_BYTES,
+                                              .streaming = true,
+                                              .origin = "any"};
     TRY(pg_source_connect(config, "bench_floor", true, &replication, err));
-    TRY(pg_stream_start(replication, config->slot, config->publication, 0, MESSAGE_MAX_BYTES, &stream, err));
+    TRY(pg_stream_start(replication, &options, &stream, err));
     enum rc rc = drain(stream, changes, &tally, err);
     int64_t last_us = clock_mono_us();
     if (rc == RC_OK && tally.changes == changes) {
