@@ -176,7 +176,7 @@ static enum rc draft_add(struct pg_emitter *emitter, const struct pg_relation *r
     emitter->ordinal++;
     record->topic = relation->topic_index;
     record->pos = pos;
-    record->tombstone_follows = tombstone;
+    record->tombstone_follows = tombstone && emitter->tombstones;
     if (draft->key_end > 0)
         record->key = slice_of(all.ptr, draft->key_end);
     record->value = slice_of(all.ptr + draft->key_end, draft->value_end - draft->key_end);

@@ -178,6 +178,7 @@ static enum rc open_emitter(struct source *source, struct err *err)
     topic_of_rejects(rejects, config->prefix);
     source->emitter = (struct pg_emitter){.source = source->context.source->name,
                                           .prefix = config->prefix,
+                                          .tombstones = source->config->tombstones_on_delete,
                                           .origin = buf_new(ORIGIN_MAX_BYTES),
                                           .scratch = buf_new((size_t)config->kafka.message_max_bytes * 8)};
     return publisher_topic(source->context.publisher, rejects, &source->emitter.rejects_topic, err);

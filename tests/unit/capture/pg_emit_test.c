@@ -77,6 +77,7 @@ static struct fixture fixture_of(uint8_t replica_identity)
     f.emitter = (struct pg_emitter){.source = "core",
                                     .prefix = "bank",
                                     .rejects_topic = 9,
+                                    .tombstones = true,
                                     .origin = buf_new(1 << 10),
                                     .scratch = buf_new(1 << 20),
                                     .major = 100,
@@ -311,6 +312,20 @@ static void truncate_and_read_events(void **state)
     fixture_done(&f);
 }
 
+static void tombstones_can_be_left_out(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    f.emitter.tombstones = false;
+    msg.type = PGOUTPUT_DELETE;
+    msg.row.old = PGOUTPUT_OLD_KEY;
+    tuple_of(&msg.old_tuple, "1|2|~|~|~");
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_STR("d 2|1 [1|2||~|~] [] @0", described(&f), "no tombstone");
+    fixture_done(&f);
+}
+
 static void plan_follows_announcement_and_catalog(void **state)
 {
     (void)state;
@@ -385,6 +400,7 @@ int main(void)
         cmocka_unit_test(unexpected_null_asks_for_an_optional_column_and_adds_nothing),
         cmocka_unit_test(null_key_and_wrong_width_are_malformed),
         cmocka_unit_test(truncate_and_read_events),
+        cmocka_unit_test(tombstones_can_be_left_out),
         cmocka_unit_test(plan_follows_announcement_and_catalog),
         cmocka_unit_test(what_the_catalog_forgot_is_optional_text),
         cmocka_unit_test(table_without_a_key_is_refused_unless_it_is_ignored),
