@@ -19,6 +19,7 @@ sys.path.insert(0, str(CHECKOUT / "deploy/local"))
 from bank import connect, ports, processes  # noqa: E402
 from bank.servers import STACK, Servers  # noqa: E402
 from comparison import Ledger  # noqa: E402
+from records import Reader  # noqa: E402
 from twin import Twin  # noqa: E402
 
 FIRST_PORT = 25400
@@ -76,10 +77,17 @@ def ledger():
     return Ledger()
 
 
+@pytest.fixture(scope="session")
+def reader(servers):
+    made = Reader(servers)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def twin(request, servers, binary, worker, ledger):
+def twin(request, servers, reader, binary, worker, ledger):
     name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()[:36]
-    made = Twin(servers, binary, worker, ledger, name, CHECKOUT / "build/debezium" / name)
+    made = Twin(servers, reader, binary, worker, ledger, name, CHECKOUT / "build/debezium" / name)
     try:
         yield made
     finally:

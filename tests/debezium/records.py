@@ -5,11 +5,11 @@ import json
 import urllib.request
 from typing import NamedTuple
 
+import confluent_kafka
 import fastavro
 
-from bank import compare
-
 FRAME_BYTES = 5
+KAFKA_SECONDS = 30
 
 
 class Record(NamedTuple):
@@ -54,11 +54,50 @@ def without_logical_types(schema):
     return schema
 
 
-def read(servers, registry, topic):
-    """All committed records of a topic."""
-    found = []
-    for message in compare.read_committed(servers, topic):
-        key, key_schema = registry.decode(message.key())
-        value, value_schema = registry.decode(message.value())
-        found.append(Record(key, value, dict(message.headers() or ()), key_schema, value_schema))
-    return found
+class Reader:
+    """One consumer for all topics; each has one partition."""
+
+    def __init__(self, servers):
+        self.registry = Registry(servers)
+        self.consumer = confluent_kafka.Consumer(
+            {
+                "bootstrap.servers": servers.env["KAFKA_BROKERS"],
+                "group.id": "debezium-tests",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": 20,  # how long the broker may wait for more before it says that there is none
+            }
+        )
+
+    def close(self):
+        self.consumer.close()
+
+    def messages(self, topics):
+        """{topic: its committed messages}. A topic that does not exist has none."""
+        known = self.consumer.list_topics(timeout=KAFKA_SECONDS).topics
+        found = {topic: [] for topic in topics}
+        unread = {topic for topic in topics if topic in known}
+        beginning = confluent_kafka.OFFSET_BEGINNING
+        self.consumer.assign([confluent_kafka.TopicPartition(topic, 0, beginning) for topic in unread])
+        while unread:
+            message = self.consumer.poll(KAFKA_SECONDS)
+            assert message is not None, f"nothing from {unread} for {KAFKA_SECONDS} s"
+            error = message.error()
+            if error is None:
+                found[message.topic()].append(message)
+            elif error.code() == confluent_kafka.KafkaError._PARTITION_EOF:
+                unread.discard(message.topic())
+            else:
+                raise confluent_kafka.KafkaException(error)
+        self.consumer.unassign()
+        return found
+
+    def records(self, topics):
+        return {topic: [self._record(message) for message in found] for topic, found in self.messages(topics).items()}
+
+    def _record(self, message):
+        key, key_schema = self.registry.decode(message.key())
+        value, value_schema = self.registry.decode(message.value())
+        return Record(key, value, dict(message.headers() or ()), key_schema, value_schema)

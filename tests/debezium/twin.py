@@ -1,7 +1,6 @@
 """One database that Debezium and leat read side by side, each with a slot and a publication of its own."""
 
-import records
-from bank import compare, connect, leatconfig, processes, wait
+from bank import connect, leatconfig, processes, wait
 from comparison import Side, compare_topic
 
 SETTLE_SECONDS = 60
@@ -14,8 +13,9 @@ CONNECTOR = {
 
 
 class Twin:
-    def __init__(self, servers, binary, worker, ledger, name, folder):
+    def __init__(self, servers, reader, binary, worker, ledger, name, folder):
         self.servers = servers
+        self.reader = reader
         self.binary = binary
         self.connect = worker
         self.ledger = ledger
@@ -27,7 +27,6 @@ class Twin:
         self.prefixes = {"debezium": f"theirs_{name}", "leat": f"ours_{name}"}
         self.capture = None
         self.n_fences = 0
-        self.registry = records.Registry(servers)
         self._clear()
         with servers.postgres("postgres", autocommit=True) as admin:
             admin.execute(f'create database "{self.database}"')
@@ -68,19 +67,20 @@ class Twin:
         self.sql(f"insert into {FENCE} values (%s)", (self.n_fences,))
 
         def arrived(side):
-            topic = f"{self.prefixes[side]}.public.{FENCE}"
+            topic = self.topic(side, f"public.{FENCE}")
             if side == "leat":
                 assert self.capture.is_alive(), f"leat ended\n{self.capture.tail()}"
             else:
                 state = self.connect.state(self.name)
                 assert not state.startswith("FAILED"), state
-            return len(compare.read_committed(self.servers, topic)) >= self.n_fences
+            return len(self.reader.messages([topic])[topic]) >= self.n_fences
 
         for side in self.prefixes:
             wait.until(
                 lambda side=side: arrived(side),
                 seconds,
                 lambda side=side: f"{side} at fence {self.n_fences}\n{self.capture.tail()}\n{self.connect.tail()}",
+                poll_s=0.05,
             )
 
     # ---- what they wrote ----
@@ -91,32 +91,32 @@ class Twin:
         names = {name.removeprefix(prefix) for name in self.servers.topics(prefix)}
         return {name for name in names if not name.startswith("leat.")}
 
-    def records(self, side, topic):
-        return records.read(self.servers, self.registry, f"{self.prefixes[side]}.{topic}")
+    def topic(self, side, name):
+        return f"{self.prefixes[side]}.{name}"
+
+    def records(self, side, names):
+        """{name: records}"""
+        found = self.reader.records([self.topic(side, name) for name in names])
+        return {name: found[self.topic(side, name)] for name in names}
 
     def check(self, minimum=1):
         """Every topic, record by record. How many records were compared."""
         self.settle()
-        theirs, ours = self.topics("debezium"), self.topics("leat")
-        found = [f"topic {topic}: only Debezium has it" for topic in sorted(theirs - ours)]
-        found += [f"topic {topic}: only leat has it" for topic in sorted(ours - theirs) if not self._is_empty(topic)]
+        theirs, ours = (self.records(side, self.topics(side)) for side in ("debezium", "leat"))
+        found = [f"topic {topic}: only Debezium has it" for topic in sorted(theirs.keys() - ours.keys())]
+        for topic in sorted(ours.keys() - theirs.keys()):
+            if ours[topic]:
+                found.append(f"topic {topic}: only leat has it")
+            else:
+                self.ledger.count("topics of empty tables")
         n = 0
-        for topic in sorted(theirs & ours):
-            sides = [
-                Side(self.prefixes[side], self.records(side, topic)) for side in ("debezium", "leat")
-            ]
-            n += len(sides[0].records)
+        for topic in sorted(theirs.keys() & ours.keys()):
+            sides = Side(self.prefixes["debezium"], theirs[topic]), Side(self.prefixes["leat"], ours[topic])
             found += compare_topic(topic, *sides, self.ledger)
+            n += len(theirs[topic])
         assert not found, f"{len(found)} differences\n" + "\n".join(found[:200])
         assert n >= minimum, f"only {n} records were compared"
         return n
-
-    def _is_empty(self, topic):
-        """A topic of leat's that stands without a record."""
-        if self.records("leat", topic):
-            return False
-        self.ledger.count("topics of empty tables")
-        return True
 
     # ---- the end ----
 
