@@ -23,7 +23,7 @@ struct pg_emitter {
     int64_t commit_time_us;
     int64_t now_us; /* wall clock, refreshed once in a while */
     bool snapshot;
-    bool tombstones; /* a delete is followed by one */
+    bool tombstones;      /* a delete is followed by one */
     uint32_t null_column; /* set with PG_EMIT_RELAX */
 };
 
