@@ -15,6 +15,7 @@ enum {
     HTTP_FORBIDDEN = 403,
     HTTP_NOT_FOUND = 404,
     HTTP_REQUEST_TIMEOUT = 408,
+    HTTP_CONFLICT = 409,
     HTTP_TOO_MANY_REQUESTS = 429,
     HTTP_SERVER_ERRORS = 500,
 };
@@ -191,7 +192,10 @@ static enum rc refuse(const struct registry *registry, const char *what, long st
         return err_set(err, ERR_REGISTRY_UNREACHABLE, "%s: %s answers HTTP %ld%s%.200s%s", what, registry->shown,
                        status, words == NULL ? "" : ": ", words == NULL ? "" : words,
                        json == NULL ? " and no JSON: is something else there than a schema registry?" : "");
-    return err_set(err, status == HTTP_NOT_FOUND ? not_found : ERR_REGISTRY_REFUSED,
+    enum err_code code = status == HTTP_NOT_FOUND  ? not_found
+                         : status == HTTP_CONFLICT ? ERR_REGISTRY_INCOMPATIBLE
+                                                   : ERR_REGISTRY_REFUSED;
+    return err_set(err, code,
                    "%s: HTTP %ld, error_code %lld: %.400s", what, status, (long long)error_code,
                    words == NULL ? "the registry gives no reason" : words);
 }

@@ -31,13 +31,13 @@ static const char SQL_TABLE_EXISTS[] =
     " where c.relkind in ('r', 'p') and n.nspname || '.' || c.relname = $1";
 
 static const char SQL_COLUMN_FACTS[] =
-    "select a.attname, a.attnotnull,"
+    "select case when not a.attisdropped then a.attname end, a.attnotnull,"
     " coalesce((select p.place from pg_catalog.pg_index i,"
     "  unnest(i.indkey::int2[]) with ordinality p(attnum, place)"
     "  where i.indrelid = c.oid and p.attnum = a.attnum and p.place <= i.indnkeyatts"
     "  and case c.relreplident when 'i' then i.indisreplident else i.indisprimary end limit 1), 0)"
     " from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid"
-    " where c.oid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum";
+    " where c.oid = $1 and a.attnum > 0 order by a.attnum";
 
 /* A domain over a domain has no modifier of its own; the innermost one counts. */
 static const char SQL_TYPE_FACTS[] =

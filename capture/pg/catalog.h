@@ -28,7 +28,7 @@ MUST_CHECK enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresq
                                      size_t *ret_n, struct err *err);
 
 struct pg_column_facts {
-    const char *name;
+    const char *name; /* NULL: dropped */
     bool not_null;
     int key_position; /* in the primary key (or the replica identity's index), from 1; 0: not in it */
 };
@@ -39,8 +39,8 @@ struct pg_type_facts {
 };
 
 struct pg_table_facts {
-    const struct pg_column_facts *columns;
-    size_t n_columns; /* 0: the table is gone by now */
+    const struct pg_column_facts *columns; /* in the table's order, dropped ones among them */
+    size_t n_columns;                      /* 0: the table is gone by now */
     const struct pg_type_facts *types;
     size_t n_types;
 };

@@ -109,10 +109,12 @@ static enum outcome put_key_image(const struct pg_relation *relation, const stru
     return PUT_OK;
 }
 
-/* The framed key. `old` lends values that the new row says are unchanged. */
+/* The framed key; nothing for a table without one. `old` lends values that the new row says are unchanged. */
 static enum outcome put_key(const struct pg_relation *relation, const struct pgoutput_tuple *row,
                             const struct pgoutput_tuple *old, struct draft *draft)
 {
+    if (relation->shape.n_key_columns == 0)
+        return PUT_OK;
     avro_put_frame(&draft->buf, relation->key_schema_id);
     for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
         uint16_t i = relation->shape.key_columns[k];
@@ -176,7 +178,7 @@ static enum rc draft_add(struct pg_emitter *emitter, const struct pg_relation *r
     emitter->ordinal++;
     record->topic = relation->topic_index;
     record->pos = pos;
-    record->tombstone_follows = tombstone && emitter->tombstones;
+    record->tombstone_follows = tombstone && emitter->tombstones && draft->key_end > 0;
     if (draft->key_end > 0)
         record->key = slice_of(all.ptr, draft->key_end);
     record->value = slice_of(all.ptr + draft->key_end, draft->value_end - draft->key_end);
@@ -253,20 +255,23 @@ static void put_key_text(const struct pg_relation *relation, const struct pgoutp
     }
 }
 
+/* Why a row does not become an event. */
+struct reason {
+    enum err_code code;
+    const char *path, *message;
+};
+
 /* The whole row as text goes to the reject topic in the event's place; its ordinal is used up. */
-static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation *relation, uint32_t column, char op,
-                           const struct pgoutput_tuple *before, const struct pgoutput_tuple *after, struct batch *batch,
-                           struct err *err)
+static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation *relation, const struct reason *reason,
+                           char op, const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
+                           struct batch *batch, struct err *err)
 {
     struct position pos = {emitter->major, emitter->ordinal++};
     if (pos.minor < emitter->skip_below)
         return RC_OK;
-    char message[256];
-    const struct column *bad = &relation->shape.columns[column];
-    snprintf(message, sizeof(message), "column \"%s\" of type %s holds a value that the event cannot carry", bad->name,
-             bad->source_type == NULL ? "unknown" : bad->source_type);
     buf_clear(&emitter->scratch);
-    put_key_text(relation, after != NULL ? after : before, &emitter->scratch);
+    if (after != NULL || before != NULL)
+        put_key_text(relation, after != NULL ? after : before, &emitter->scratch);
     size_t key_end = emitter->scratch.len;
     put_json_record(relation, op, before, after, &emitter->scratch);
     if (emitter->scratch.failed)
@@ -275,9 +280,9 @@ static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation 
     const struct reject reject = {.stage = "capture",
                                   .source = emitter->source,
                                   .topic = relation->topic,
-                                  .path = bad->name,
-                                  .message = message,
-                                  .code = ERR_PG_VALUE,
+                                  .path = reason->path,
+                                  .message = reason->message,
+                                  .code = reason->code,
                                   .key = slice_of(scratch.ptr, key_end),
                                   .pos = pos,
                                   .offset = -1,
@@ -294,8 +299,29 @@ static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation 
     record->pos = pos;
     record->key = slice_of(all.ptr, key_end);
     record->value = slice_of(all.ptr + key_end, all.len - key_end);
-    metric_add(METRIC_capture_rejects_total, 1, relation->topic, err_name(ERR_PG_VALUE));
+    metric_add(METRIC_capture_rejects_total, 1, relation->topic, err_name(reason->code));
     return RC_OK;
+}
+
+static enum rc reject_value(struct pg_emitter *emitter, const struct pg_relation *relation, uint32_t column, char op,
+                            const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
+                            struct batch *batch, struct err *err)
+{
+    char message[256];
+    const struct column *bad = &relation->shape.columns[column];
+    snprintf(message, sizeof(message), "column \"%s\" of type %s holds a value that the event cannot carry", bad->name,
+             bad->source_type == NULL ? "unknown" : bad->source_type);
+    const struct reason reason = {ERR_PG_VALUE, bad->name, message};
+    return emit_reject(emitter, relation, &reason, op, before, after, batch, err);
+}
+
+/* Of a stopped table: whole, as it came. A changed key is one reject. */
+static enum rc reject_stopped(struct pg_emitter *emitter, const struct pg_relation *relation, char op,
+                              const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
+                              struct batch *batch, struct err *err)
+{
+    const struct reason reason = {relation->stop_code, NULL, relation->stop_why};
+    return emit_reject(emitter, relation, &reason, op, before, after, batch, err);
 }
 
 /* ---- transactions ---- */
@@ -332,7 +358,7 @@ static enum rc settle(struct pg_emitter *emitter, const struct pg_relation *rela
     switch (outcome) {
     case PUT_OK: return RC_OK;
     case PUT_NULL: emitter->null_column = column; return RC_AGAIN;
-    case PUT_BAD_VALUE: return emit_reject(emitter, relation, column, op, before, after, batch, err);
+    case PUT_BAD_VALUE: return reject_value(emitter, relation, column, op, before, after, batch, err);
     case PUT_NO_KEY: break;
     }
     return err_set(err, ERR_PGOUTPUT_MALFORMED, "a change of table %s.%s came without key column \"%s\"",
@@ -499,9 +525,25 @@ static enum rc emit_update(struct pg_emitter *emitter, const struct pg_relation 
     return draft_add(emitter, relation, &draft, false, batch, err);
 }
 
+static enum rc emit_stopped(struct pg_emitter *emitter, const struct pg_relation *relation,
+                            const struct pgoutput_msg *msg, struct batch *batch, struct err *err)
+{
+    bool has_old = msg->type == PGOUTPUT_DELETE || (msg->type == PGOUTPUT_UPDATE && msg->row.old != PGOUTPUT_OLD_NONE);
+    const struct pgoutput_tuple *old = has_old ? &msg->old_tuple : NULL;
+    const struct pgoutput_tuple *row = msg->type == PGOUTPUT_DELETE ? NULL : &msg->new_tuple;
+    char op = msg->type == PGOUTPUT_INSERT   ? OP_CREATE
+              : msg->type == PGOUTPUT_UPDATE ? OP_UPDATE
+                                             : OP_DELETE;
+    if ((old != NULL && old->n != relation->shape.n_columns) || (row != NULL && row->n != relation->shape.n_columns))
+        return misfit(err, relation, old != NULL ? old->n : row->n);
+    return reject_stopped(emitter, relation, op, old, row, batch, err);
+}
+
 enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_msg *msg,
                     struct batch *batch, struct err *err)
 {
+    if (UNLIKELY(relation->stop_code != ERR_NONE))
+        return emit_stopped(emitter, relation, msg, batch, err);
     switch (msg->type) {
     case PGOUTPUT_INSERT: return emit_after(emitter, relation, OP_CREATE, &msg->new_tuple, batch, err);
     case PGOUTPUT_UPDATE: return emit_update(emitter, relation, msg, batch, err);
@@ -514,12 +556,16 @@ enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, co
 enum rc pg_emit_read(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_tuple *row,
                      struct batch *batch, struct err *err)
 {
+    if (UNLIKELY(relation->stop_code != ERR_NONE))
+        return err_set(err, relation->stop_code, "%s", relation->stop_why);
     return emit_after(emitter, relation, OP_READ, row, batch, err);
 }
 
 enum rc pg_emit_truncate(struct pg_emitter *emitter, struct pg_relation *relation, struct batch *batch, struct err *err)
 {
     struct draft draft;
+    if (UNLIKELY(relation->stop_code != ERR_NONE))
+        return reject_stopped(emitter, relation, OP_TRUNCATE, NULL, NULL, batch, err);
     draft_open(&draft, batch);
     envelope_begin(relation->envelope, &draft.buf);
     avro_put_null(&draft.buf);

@@ -33,12 +33,12 @@ MUST_CHECK enum rc pg_emit_origin(struct pg_emitter *emitter, const struct pgout
 
 enum { PG_EMIT_MAX_RECORDS_A_ROW = 2 }; /* a changed key: delete and create */
 
-/* One row's change. RC_AGAIN: the row holds a null that the schema does not allow;
+/* One row's change; of a stopped table, a reject. RC_AGAIN: the row holds a null that the schema does not allow;
  * relation->shape.columns[null_column] has to become optional, then the same call again: nothing was added.
  */
 MUST_CHECK enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_msg *msg,
                                struct batch *batch, struct err *err);
-/* A row of the first copy. */
+/* A row of the first copy. A stopped table cannot be copied: its stop_code. */
 MUST_CHECK enum rc pg_emit_read(struct pg_emitter *emitter, struct pg_relation *relation,
                                 const struct pgoutput_tuple *row, struct batch *batch, struct err *err);
 MUST_CHECK enum rc pg_emit_truncate(struct pg_emitter *emitter, struct pg_relation *relation, struct batch *batch,

@@ -20,37 +20,6 @@ enum {
 
 /* ---- what the parts share ---- */
 
-enum rc pg_session_take_relation(struct source *source, PGconn *conn, const struct pgoutput_relation *announced,
-                                 struct pg_relation **ret_relation, struct err *err)
-{
-    struct pg_table_facts facts;
-    struct pg_relation *relation;
-    const struct config *config = source->context.config;
-    const char *encoding = PQparameterStatus(source->conn, "server_encoding");
-    const struct pg_relation_options options = {.prefix = config->prefix,
-                                                .tables = &source->config->tables,
-                                                .check_utf8 = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0};
-    TRY(pg_catalog_facts(conn, announced, source->facts_arena, &facts, err));
-    TRY(pg_relation_compile(announced, &facts, &options, &relation, err));
-    pg_relcache_put(source->relcache, relation); /* owned from here on */
-    *ret_relation = relation;
-    if (!relation->captured)
-        return RC_OK;
-    return pg_relation_announce(relation, config->prefix, source->config->database, source->context.registry,
-                                source->context.publisher, err);
-}
-
-enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err)
-{
-    uint32_t column = source->emitter.null_column;
-    if (relation->is_key[column])
-        return err_set(err, ERR_PGOUTPUT_MALFORMED, "key column \"%s\" of table %s.%s is null",
-                       relation->shape.columns[column].name, relation->schema, relation->name);
-    relation->shape.columns[column].optional = true;
-    return pg_relation_announce(relation, source->context.config->prefix, source->config->database,
-                                source->context.registry, source->context.publisher, err);
-}
-
 enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut, uint64_t confirm,
                         struct err *err)
 {

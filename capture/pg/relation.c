@@ -24,12 +24,53 @@ static bool is_captured(const struct pgoutput_relation *announced, const struct 
     return tables->n == 0;
 }
 
-static const struct pg_column_facts *find_column(const struct pg_table_facts *facts, const char *name)
+/* ---- which column of the catalog is which of the announced ones ---- */
+
+static const struct pg_column_facts no_facts;
+
+/* By name, from `from` on: both lists have the table's order, so that the first look nearly always hits. */
+static size_t find_name(const struct pg_table_facts *facts, const char *name, size_t from)
 {
-    for (size_t i = 0; i < facts->n_columns; i++)
-        if (strcmp(facts->columns[i].name, name) == 0)
-            return &facts->columns[i];
-    return NULL;
+    for (size_t n = 0; n < facts->n_columns; n++) {
+        size_t at = (from + n) % facts->n_columns;
+        if (facts->columns[at].name != NULL && strcmp(facts->columns[at].name, name) == 0)
+            return at;
+    }
+    return SIZE_MAX;
+}
+
+/* Announced columns [first, end) are not in the catalog by name; the catalog's between their neighbours are as many:
+ * they were renamed. With more or fewer there is no telling. */
+static void pair_renamed(const struct pg_column_facts **map, size_t first, size_t end,
+                         const struct pg_table_facts *facts, size_t facts_first, size_t facts_end)
+{
+    if (facts_end - facts_first != end - first)
+        return;
+    for (size_t i = first; i < end; i++)
+        if (map[i] != &no_facts)
+            return; /* names changed places */
+    for (size_t i = 0; i < end - first; i++)
+        if (facts->columns[facts_first + i].name != NULL)
+            map[first + i] = &facts->columns[facts_first + i];
+}
+
+/* What the catalog knows of each announced column; no_facts where it knows nothing. */
+static const struct pg_column_facts **map_columns(struct arena *arena, const struct pgoutput_relation *announced,
+                                                  const struct pg_table_facts *facts)
+{
+    const struct pg_column_facts **map = arena_alloc(arena, (announced->n_columns + 1) * sizeof(*map));
+    size_t first = 0, facts_first = 0;
+    for (size_t i = 0; map != NULL && i <= announced->n_columns; i++) {
+        bool end = i == announced->n_columns;
+        size_t at = end ? facts->n_columns : find_name(facts, announced->columns[i].name, facts_first);
+        map[i] = at >= facts->n_columns ? &no_facts : &facts->columns[at];
+        if (at == SIZE_MAX || at < facts_first)
+            continue;
+        pair_renamed(map, first, i, facts, facts_first, at);
+        first = i + 1;
+        facts_first = at + 1;
+    }
+    return map;
 }
 
 /* The type with its domains taken off. A type that is gone from the catalog is read as text. */
@@ -57,51 +98,61 @@ static const char *upper_in(struct arena *arena, const char *text)
 }
 
 static void compile_column(struct pg_relation *relation, const struct pgoutput_column *announced, size_t i,
-                           const struct pg_table_facts *facts)
+                           const struct pg_table_facts *facts, const struct pg_column_facts *column_facts)
 {
     struct pg_type type = resolve_type(announced, facts);
-    const struct pg_column_facts *column_facts = find_column(facts, announced->name);
     struct column *column = &relation->shape.columns[i];
     pg_type_describe(&type, column, &relation->encoders[i]);
     column->name = arena_strdup(relation->arena, slice_of_str(announced->name));
     column->source_type = type.name == NULL ? NULL : upper_in(relation->arena, type.name);
     if (column->enum_labels != NULL)
         column->enum_labels = arena_strdup(relation->arena, slice_of_str(column->enum_labels));
-    column->optional = column_facts == NULL || !column_facts->not_null;
+    column->optional = !column_facts->not_null;
 }
 
-/* With FULL every column is flagged, so the catalog has to say which of them are the key. */
-static bool is_key_column(const struct pgoutput_relation *announced, size_t i, const struct pg_table_facts *facts)
+/* With FULL every column is flagged and with NOTHING none: there the catalog says which of them are the key. */
+static bool key_is_the_catalogs(const struct pgoutput_relation *announced)
 {
-    if (announced->replica_identity != 'f')
-        return (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
-    const struct pg_column_facts *column = find_column(facts, announced->columns[i].name);
-    return column != NULL && column->key_position > 0;
+    return announced->replica_identity == 'f' || announced->replica_identity == 'n';
 }
 
-static int key_rank(const struct pg_relation *relation, uint16_t i, const struct pg_table_facts *facts)
+/* A part of a key would take different rows for one: without the rest of it there is none. */
+static bool has_whole_key(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
+                          const struct pg_column_facts *const *map)
 {
-    const struct pg_column_facts *column = find_column(facts, relation->shape.columns[i].name);
-    return column == NULL || column->key_position == 0 ? INT16_MAX : column->key_position;
+    size_t wanted = 0, found = 0;
+    for (size_t i = 0; i < facts->n_columns; i++)
+        wanted += facts->columns[i].key_position > 0;
+    for (size_t i = 0; i < announced->n_columns; i++)
+        found += map[i]->key_position > 0;
+    return found == wanted;
 }
 
-/* Key order is the index's; columns that the catalog does not rank keep the table's order behind the others.
- */
+static int key_rank(const struct pg_column_facts *facts)
+{
+    return facts->key_position == 0 ? INT16_MAX : facts->key_position;
+}
+
+/* Key order is the index's; columns that the catalog does not rank keep the table's order behind the others. */
 static void compile_key(struct pg_relation *relation, const struct pgoutput_relation *announced,
-                        const struct pg_table_facts *facts, uint16_t *key)
+                        const struct pg_table_facts *facts, const struct pg_column_facts *const *map, uint16_t *key)
 {
     size_t n = 0;
+    bool ask_catalog = key_is_the_catalogs(announced);
+    relation->shape.key_columns = key;
+    if (ask_catalog && !has_whole_key(announced, facts, map))
+        return;
     for (uint16_t i = 0; i < announced->n_columns; i++) {
-        relation->is_key[i] = is_key_column(announced, i, facts);
+        relation->is_key[i] = ask_catalog ? map[i]->key_position > 0
+                                          : (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
         if (!relation->is_key[i])
             continue;
         relation->shape.columns[i].optional = false;
         size_t at = n++;
-        for (; at > 0 && key_rank(relation, key[at - 1], facts) > key_rank(relation, i, facts); at--)
+        for (; at > 0 && key_rank(map[key[at - 1]]) > key_rank(map[i]); at--)
             key[at] = key[at - 1];
         key[at] = i;
     }
-    relation->shape.key_columns = key;
     relation->shape.n_key_columns = n;
 }
 
@@ -120,22 +171,20 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
         return RC_OK;
     size_t n = announced->n_columns;
     uint16_t *key = arena_array(arena, uint16_t, n + 1);
+    const struct pg_column_facts **map = map_columns(arena, announced, facts);
     relation->shape.columns = arena_zalloc(arena, (n + 1) * sizeof(struct column));
     relation->encoders = arena_zalloc(arena, (n + 1) * sizeof(struct pg_encoder));
     relation->is_key = arena_zalloc(arena, n + 1);
-    if (key == NULL || relation->shape.columns == NULL || relation->encoders == NULL || relation->is_key == NULL)
+    if (key == NULL || map == NULL || relation->shape.columns == NULL || relation->encoders == NULL || relation->is_key == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema, announced->name);
     topic_of_table(relation->topic, options->prefix, relation->schema, relation->name);
     relation->shape.topic = relation->topic;
     relation->shape.n_columns = n;
     for (size_t i = 0; i < n; i++) {
-        compile_column(relation, &announced->columns[i], i, facts);
+        compile_column(relation, &announced->columns[i], i, facts, map[i]);
         relation->encoders[i].check_utf8 = options->check_utf8;
     }
-    compile_key(relation, announced, facts, key);
-    if (relation->shape.n_key_columns == 0)
-        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has no primary key and no replica identity index",
-                       relation->schema, relation->name);
+    compile_key(relation, announced, facts, map, key);
     return RC_OK;
 }
 
@@ -166,6 +215,12 @@ void pg_relation_free(struct pg_relation *relation)
     free(relation);
 }
 
+void pg_relation_stop(struct pg_relation *relation, const struct err *why)
+{
+    relation->stop_code = why->code;
+    relation->stop_why = arena_strdup(relation->arena, slice_of_str(why->msg));
+}
+
 /* ---- announcing ---- */
 
 static enum rc register_schema(const struct pg_relation *relation, const char *part, const struct buf *schema,
@@ -176,15 +231,51 @@ static enum rc register_schema(const struct pg_relation *relation, const char *p
     return registry_register(registry, subject, buf_slice(schema), ret_id, err);
 }
 
-enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
-                             struct registry *registry, struct publisher *publisher, struct err *err)
+static enum rc register_value(struct pg_relation *relation, struct registry *registry, struct err *err)
 {
     SCOPED(buf_done) struct buf schema = buf_new(SCHEMA_MAX_BYTES);
     TRY(envelope_schema(&schema, &relation->shape, CONNECTOR_POSTGRESQL, err));
-    TRY(register_schema(relation, "value", &schema, registry, &relation->value_schema_id, err));
-    buf_clear(&schema);
+    return register_schema(relation, "value", &schema, registry, &relation->value_schema_id, err);
+}
+
+static enum rc register_key(struct pg_relation *relation, struct registry *registry, struct err *err)
+{
+    SCOPED(buf_done) struct buf schema = buf_new(SCHEMA_MAX_BYTES);
+    if (relation->shape.n_key_columns == 0)
+        return RC_OK;
     TRY(envelope_key_schema(&schema, &relation->shape, err));
-    TRY(register_schema(relation, "key", &schema, registry, &relation->key_schema_id, err));
+    return register_schema(relation, "key", &schema, registry, &relation->key_schema_id, err);
+}
+
+/* False: they were. */
+static bool make_optional(struct pg_relation *relation)
+{
+    bool changed = false;
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        changed = changed || (!relation->is_key[i] && !relation->shape.columns[i].optional);
+        relation->shape.columns[i].optional = !relation->is_key[i];
+    }
+    return changed;
+}
+
+/* The first refusal is the one that a person should read. */
+static enum rc register_values(struct pg_relation *relation, struct registry *registry, struct err *err)
+{
+    struct err second;
+    enum rc rc = register_value(relation, registry, err);
+    if (rc == RC_OK || err->code != ERR_REGISTRY_INCOMPATIBLE || !make_optional(relation))
+        return rc;
+    rc = register_value(relation, registry, &second);
+    if (rc != RC_OK && second.code != ERR_REGISTRY_INCOMPATIBLE)
+        *err = second;
+    return rc;
+}
+
+enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
+                             struct registry *registry, struct publisher *publisher, struct err *err)
+{
+    TRY(register_values(relation, registry, err));
+    TRY(register_key(relation, registry, err));
     TRY(publisher_topic(publisher, relation->topic, &relation->topic_index, err));
     const struct envelope_source source = {.connector = CONNECTOR_POSTGRESQL,
                                            .name = prefix,

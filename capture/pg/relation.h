@@ -1,5 +1,8 @@
 /* What each relation id in the replication stream means right now: its columns compiled into encoders, its
- * topic and its schemas. One version of a table; a table that changes gets another one. */
+ * topic and its schemas. One version of a table; a table that changes gets another one.
+ *
+ * A table of which no events can be made is stopped, and it alone: its changes go to the reject topic, whole,
+ * until the server announces a version of it that fits. */
 #ifndef LEAT_CAPTURE_PG_RELATION_H
 #define LEAT_CAPTURE_PG_RELATION_H
 
@@ -19,6 +22,8 @@ struct pg_relation {
     struct pg_encoder *encoders; /* one a column */
     bool *is_key;                /* one a column */
     char topic[TOPIC_NAME_BYTES];
+    enum err_code stop_code; /* ERR_NONE: not stopped */
+    const char *stop_why;
 
     /* by pg_relation_announce */
     uint32_t topic_index, key_schema_id, value_schema_id;
@@ -33,15 +38,23 @@ struct pg_relation_options {
     bool check_utf8;
 };
 
-/* The plan of one version; no I/O. ERR_PG_NO_KEY when the stream would not say which row it means. */
+/* The plan of one version; no I/O. The catalog may be ahead of the announcement, which wins; a column that was
+ * renamed since is found by its place. Without a key (shape.n_key_columns 0) events have none either: the server
+ * then sends inserts only, or whole rows (replica identity full). */
 MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
                                        const struct pg_relation_options *options, struct pg_relation **ret_relation,
                                        struct err *err);
 void pg_relation_free(struct pg_relation *relation);
 
+/* No events can be made of this version: why is copied in. */
+void pg_relation_stop(struct pg_relation *relation, const struct err *why);
+
 struct publisher;
 struct registry;
-/* Topic made, schemas registered; again after a column became optional. */
+/* Topic made, schemas registered; again after a column became optional. A registry that refuses the schemas as
+ * incompatible is asked again with every column optional that is not in the key: not null added or set later is
+ * no other encoding that a reader could stumble over, and the only change that most registries refuse without
+ * need. ERR_SCHEMA_UNSUPPORTED: no events can be made of this table. */
 MUST_CHECK enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
                                         struct registry *registry, struct publisher *publisher, struct err *err);
 

@@ -159,7 +159,7 @@ static const struct {
     const char *says;
 } answers_table[] = {
     {"an answer to a ping is enough",           CALL_PING,     {200, "[]"}, RC_OK, ERR_NONE, ""},
-    {"an incompatible schema is refused",       CALL_REGISTER, {409, "{\"error_code\":409,\"message\":\"incompatible with an earlier schema\"}"}, RC_FATAL, ERR_REGISTRY_REFUSED, "error_code 409: incompatible with an earlier schema"},
+    {"an incompatible schema is refused",       CALL_REGISTER, {409, "{\"error_code\":409,\"message\":\"incompatible with an earlier schema\"}"}, RC_FATAL, ERR_REGISTRY_INCOMPATIBLE, "error_code 409: incompatible with an earlier schema"},
     {"an invalid schema is refused",            CALL_REGISTER, {422, "{\"error_code\":42201,\"message\":\"Input schema is an invalid Avro schema\"}"}, RC_FATAL, ERR_REGISTRY_REFUSED, "error_code 42201"},
     {"the subject is named",                    CALL_REGISTER, {422, "{}"}, RC_FATAL, ERR_REGISTRY_REFUSED, "under \"t-value\": HTTP 422, error_code 0: the registry gives no reason"},
     {"a wrong password is said",                CALL_REGISTER, {401, "{\"error_code\":401,\"message\":\"Unauthorized\"}"}, RC_FATAL, ERR_REGISTRY_REFUSED, "check registry.username and registry.password"},
