@@ -1,6 +1,6 @@
 #include "proto/topic.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 /* A name being put together; always zero-terminated, cut at Kafka's limit. */
 struct topic_name {
@@ -61,4 +61,32 @@ void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix)
     struct topic_name name = {out, 0};
     topic_put_part(&name, prefix);
     topic_put_part(&name, "leat.rejects");
+}
+
+static char topic_fold(char c)
+{
+    return c == '.' ? '_' : c;
+}
+
+/* How much of the two is alike. */
+static size_t topic_common(const char *a, const char *b)
+{
+    size_t n = 0;
+    while (a[n] != '\0' && topic_fold(a[n]) == topic_fold(b[n]))
+        n++;
+    return n;
+}
+
+bool topic_collides(const char *a, const char *b)
+{
+    size_t n = topic_common(a, b);
+    return a[n] == b[n];
+}
+
+bool topic_is_reserved(const char *topic, const char *prefix)
+{
+    char rejects[TOPIC_NAME_BYTES], ledgers[TOPIC_NAME_BYTES];
+    topic_of_rejects(rejects, prefix);
+    topic_of_ledger(ledgers, prefix, "");
+    return topic_collides(topic, rejects) || ledgers[topic_common(topic, ledgers)] == '\0';
 }

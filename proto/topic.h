@@ -2,6 +2,7 @@
 #ifndef LEAT_PROTO_TOPIC_H
 #define LEAT_PROTO_TOPIC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { TOPIC_NAME_BYTES = 250 };
@@ -12,5 +13,9 @@ void topic_of_table(char out[TOPIC_NAME_BYTES], const char *prefix, const char *
 void topic_of_ledger(char out[TOPIC_NAME_BYTES], const char *prefix, const char *source);
 /* <prefix>.leat.rejects: JSON records, see docs/rejects.md */
 void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix);
+/* Kafka refuses two topics of which one has '.' where the other has '_': they are one here too. */
+bool topic_collides(const char *a, const char *b);
+/* A table's topic that is one of leat's own: of the rejects, or a ledger. */
+bool topic_is_reserved(const char *topic, const char *prefix);
 
 #endif

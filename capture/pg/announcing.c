@@ -148,7 +148,7 @@ static enum rc announce_patiently(struct source *source, struct pg_relation *rel
 
 static bool is_the_tables(enum err_code code)
 {
-    return code == ERR_SCHEMA_UNSUPPORTED;
+    return code == ERR_COLUMN_NAMES || code == ERR_PG_TOPIC_TAKEN;
 }
 
 static void tell_state(const struct pg_relation *older, const struct pg_relation *relation)
@@ -174,9 +174,46 @@ static void tell_state(const struct pg_relation *older, const struct pg_relation
         metric_set(METRIC_capture_table_keyless, keyless, relation->topic, NULL);
 }
 
-static enum rc announce_or_stop(struct source *source, struct pg_relation *relation, struct err *err)
+static enum rc taken_by(const struct pg_relation *relation, const char *schema, const char *name, struct err *err)
 {
-    enum rc rc = announce_patiently(source, relation, err);
+    return err_set(err, ERR_PG_TOPIC_TAKEN, "table %s.%s would share its topic with table %s.%s", relation->schema,
+                   relation->name, schema, name);
+}
+
+/* A table that was announced before keeps its topic, and of those that the session found the older one: unless the
+ * other one is gone, or has another name by now. */
+static enum rc check_topic(struct source *source, PGconn *conn, const struct pg_relation *relation, struct err *err)
+{
+    const char *prefix = source->context.config->prefix;
+    const struct pg_relation *rival = NULL;
+    bool lives;
+    if (topic_is_reserved(relation->topic, prefix))
+        return err_set(err, ERR_PG_TOPIC_TAKEN, "the topic of table %s.%s would be one that leat keeps for itself",
+                       relation->schema, relation->name);
+    while ((rival = pg_relcache_rival(source->relcache, relation, rival)) != NULL) {
+        TRY(pg_catalog_has(conn, rival->id, rival->schema, rival->name, &lives, err));
+        if (lives)
+            return taken_by(relation, rival->schema, rival->name, err);
+    }
+    for (size_t i = 0; i < source->n_tables; i++) {
+        const struct pg_table *table = &source->tables[i];
+        char topic[TOPIC_NAME_BYTES];
+        topic_of_table(topic, prefix, table->schema, table->name);
+        if (table->oid >= relation->id || !topic_collides(topic, relation->topic) ||
+            (strcmp(table->schema, relation->schema) == 0 && strcmp(table->name, relation->name) == 0))
+            continue;
+        TRY(pg_catalog_has(conn, table->oid, table->schema, table->name, &lives, err));
+        if (lives)
+            return taken_by(relation, table->schema, table->name, err);
+    }
+    return RC_OK;
+}
+
+static enum rc announce_or_stop(struct source *source, PGconn *conn, struct pg_relation *relation, struct err *err)
+{
+    enum rc rc = check_topic(source, conn, relation, err);
+    if (rc == RC_OK)
+        rc = announce_patiently(source, relation, err);
     if (rc == RC_OK || !is_the_tables(err->code) || source->stream == NULL)
         return rc;
     pg_relation_stop(relation, err);
@@ -194,7 +231,7 @@ enum rc pg_session_take_relation(struct source *source, PGconn *conn, const stru
                                                 .check_utf8 = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0};
     TRY(pg_catalog_facts(conn, announced, source->facts_arena, &facts, err));
     TRY(pg_relation_compile(announced, &facts, &options, &relation, err));
-    enum rc rc = relation->captured ? announce_or_stop(source, relation, err) : RC_OK;
+    enum rc rc = relation->captured ? announce_or_stop(source, conn, relation, err) : RC_OK;
     if (rc != RC_OK) {
         pg_relation_free(relation);
         return rc;

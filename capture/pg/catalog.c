@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/column.h"
+#include "proto/topic.h"
+
 enum { CATALOG_LIST_MAX_BYTES = 16 << 20, PG_VERSION_15 = 150000, PG_VERSION_18 = 180000 };
 
 /* Column lists and row filters came with 15. */
@@ -29,6 +32,19 @@ static const char SQL_NAMED_TABLES[] = SQL_TABLES_SELECT(
 static const char SQL_TABLE_EXISTS[] =
     "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
     " where c.relkind in ('r', 'p') and n.nspname || '.' || c.relname = $1";
+
+static const char SQL_TABLE_HAS[] =
+    "select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+    " where c.oid = $1 and n.nspname = $2 and c.relname = $3";
+
+/* Pairs that may become one name in Avro; column_put_avro_name() decides. */
+static const char SQL_COLUMNS_ALIKE[] =
+    "select t.place, min(a.attname::text collate \"C\"), max(a.attname::text collate \"C\")"
+    " from unnest($1::oid[], $2::text[]) with ordinality t(oid, columns, place)"
+    " join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped"
+    " where t.columns is null or a.attname = any(t.columns::name[])"
+    " group by t.place, regexp_replace(regexp_replace(a.attname, '[^A-Za-z0-9_]', '_', 'g'), '^([0-9])', '_\\1')"
+    " having count(*) > 1 order by t.place limit 1";
 
 static const char SQL_COLUMN_FACTS[] =
     "select case when not a.attisdropped then a.attname end, a.attnotnull,"
@@ -85,18 +101,29 @@ static uint32_t oid_of(const PGresult *res, int row, int column)
     return (uint32_t)strtoul(PQgetvalue(res, row, column), NULL, 10);
 }
 
+static void put_text_element(struct buf *out, const char *text)
+{
+    if (text == NULL) {
+        buf_put_str(out, "null");
+        return;
+    }
+    buf_put_u8(out, '"');
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\')
+            buf_put_u8(out, '\\');
+        buf_put_u8(out, (uint8_t)*at);
+    }
+    buf_put_u8(out, '"');
+}
+
 /* An array literal: {"public.a","public.b"}. */
 static void put_text_array(struct buf *out, const struct config_string_list *list)
 {
     buf_put_u8(out, '{');
     for (size_t i = 0; i < list->n; i++) {
-        buf_put_str(out, i == 0 ? "\"" : ",\"");
-        for (const char *at = list->items[i]; *at != '\0'; at++) {
-            if (*at == '"' || *at == '\\')
-                buf_put_u8(out, '\\');
-            buf_put_u8(out, (uint8_t)*at);
-        }
-        buf_put_u8(out, '"');
+        if (i > 0)
+            buf_put_u8(out, ',');
+        put_text_element(out, list->items[i]);
     }
     buf_put_u8(out, '}');
 }
@@ -128,29 +155,113 @@ static bool is_wanted(const struct config_string_list *wanted, const struct pg_t
     return wanted->n == 0;
 }
 
-static enum rc check_table(const struct pg_table *table, struct err *err)
+static bool has_key(const struct pg_table *table)
 {
-    bool has_key = (table->replica_identity == 'd' && table->has_primary_key) ||
-                   (table->replica_identity == 'f' && table->has_primary_key) ||
-                   (table->replica_identity == 'i' && table->has_identity_index);
-    if (!has_key && table->replica_identity == 'f')
-        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has replica identity full but no primary key", table->schema,
-                       table->name);
-    if (!has_key && table->replica_identity == 'n' && table->has_primary_key)
+    switch (table->replica_identity) {
+    case 'd':
+    case 'f': return table->has_primary_key;
+    case 'i': return table->has_identity_index;
+    default: return false;
+    }
+}
+
+/* What is published already is taken as it is: the server refuses updates and deletes of what has no identity. To
+ * publish such a table would make it refuse them from then on, and that is not for us to decide. */
+static enum rc check_table(const struct pg_table *table, bool publication_exists, struct err *err)
+{
+    bool may_publish = publication_exists || has_key(table) || table->replica_identity == 'f';
+    if (!may_publish && table->replica_identity == 'n' && table->has_primary_key)
         return err_set(err, ERR_PG_NO_KEY,
-                       "table %s.%s has a primary key but replica identity nothing: its deletes would not say what "
-                       "was deleted",
+                       "table %s.%s has a primary key but replica identity nothing: once published, the server would "
+                       "refuse its updates and deletes",
                        table->schema, table->name);
-    if (!has_key)
-        return err_set(err, ERR_PG_NO_KEY, "table %s.%s has no primary key and no replica identity index",
-                       table->schema, table->name);
+    if (!may_publish)
+        return err_set(
+            err, ERR_PG_NO_KEY,
+            "table %s.%s has no primary key and no replica identity: once published, the server would refuse "
+            "its updates and deletes",
+            table->schema, table->name);
     if (!table->can_select)
         return err_set(err, ERR_PG_PERMISSION, "the role may not select from table %s.%s", table->schema, table->name);
     return RC_OK;
 }
 
+struct named_topic {
+    char topic[TOPIC_NAME_BYTES];
+    const struct pg_table *table;
+};
+
+/* As topic_collides() has it. */
+static int compare_topics(const void *a_, const void *b_)
+{
+    const struct named_topic *a = a_, *b = b_;
+    for (size_t i = 0;; i++) {
+        char x = a->topic[i] == '.' ? '_' : a->topic[i], y = b->topic[i] == '.' ? '_' : b->topic[i];
+        if (x != y || x == '\0')
+            return (x > y) - (x < y);
+    }
+}
+
+/* The prefix is the same for all, and a short one: what differs is what stands behind it. */
+static enum rc check_topics(const struct pg_table *tables, size_t n, struct err *err)
+{
+    static const char prefix[] = "p";
+    enum rc rc = RC_OK;
+    struct named_topic *topics = calloc(n + 1, sizeof(*topics));
+    if (topics == NULL)
+        return err_set(err, ERR_NO_MEMORY, "could not compare the topics of %zu tables", n);
+    for (size_t i = 0; i < n; i++) {
+        topic_of_table(topics[i].topic, prefix, tables[i].schema, tables[i].name);
+        topics[i].table = &tables[i];
+        if (rc == RC_OK && topic_is_reserved(topics[i].topic, prefix))
+            rc = err_set(err, ERR_PG_TOPIC_TAKEN, "the topic of table %s.%s would be one that leat keeps for itself",
+                         tables[i].schema, tables[i].name);
+    }
+    qsort(topics, n, sizeof(*topics), compare_topics);
+    for (size_t i = 1; i < n && rc == RC_OK; i++)
+        if (topic_collides(topics[i - 1].topic, topics[i].topic))
+            rc = err_set(err, ERR_PG_TOPIC_TAKEN, "tables %s.%s and %s.%s would share one topic",
+                         topics[i - 1].table->schema, topics[i - 1].table->name, topics[i].table->schema,
+                         topics[i].table->name);
+    free(topics);
+    return rc;
+}
+
+static bool become_one_name(const char *a, const char *b)
+{
+    enum { NAME_MAX_BYTES = 1024 };
+    SCOPED(buf_done) struct buf a_name = buf_new(NAME_MAX_BYTES);
+    SCOPED(buf_done) struct buf b_name = buf_new(NAME_MAX_BYTES);
+    column_put_avro_name(&a_name, a);
+    column_put_avro_name(&b_name, b);
+    return slice_eq(buf_slice(&a_name), buf_slice(&b_name));
+}
+
+static enum rc check_column_names(PGconn *conn, const struct pg_table *tables, size_t n, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    SCOPED(buf_done) struct buf oids = buf_new(CATALOG_LIST_MAX_BYTES);
+    SCOPED(buf_done) struct buf columns = buf_new(CATALOG_LIST_MAX_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(&oids, "%c%u", i == 0 ? '{' : ',', tables[i].oid);
+        buf_put_u8(&columns, i == 0 ? '{' : ',');
+        put_text_element(&columns, tables[i].columns);
+    }
+    buf_put_str(&oids, n == 0 ? "{}" : "}");
+    buf_put_str(&columns, n == 0 ? "{}" : "}");
+    const char *params[] = {buf_cstr(&oids), buf_cstr(&columns)};
+    if (oids.failed || columns.failed)
+        return err_set(err, ERR_MEMORY_LIMIT, "the list of tables is too long");
+    TRY(query(conn, SQL_COLUMNS_ALIKE, 2, params, &res, "the columns of the tables", err));
+    if (PQntuples(res) == 0 || !become_one_name(PQgetvalue(res, 0, 1), PQgetvalue(res, 0, 2)))
+        return RC_OK;
+    const struct pg_table *table = &tables[strtoul(PQgetvalue(res, 0, 0), NULL, 10) - 1];
+    return err_set(err, ERR_COLUMN_NAMES, "columns \"%s\" and \"%s\" of table %s.%s become one name in Avro",
+                   PQgetvalue(res, 0, 1), PQgetvalue(res, 0, 2), table->schema, table->name);
+}
+
 static enum rc check_all_found(PGconn *conn, const struct config_string_list *wanted, const struct pg_table *tables,
-                               size_t n, const char *publication, struct err *err)
+                               size_t n, const char *publication, bool resumes, struct err *err)
 {
     for (size_t i = 0; i < wanted->n; i++) {
         bool found = false;
@@ -161,6 +272,8 @@ static enum rc check_all_found(PGconn *conn, const struct config_string_list *wa
         SCOPED(PQclear) PGresult *res = NULL;
         const char *params[] = {wanted->items[i]};
         TRY(query(conn, SQL_TABLE_EXISTS, 1, params, &res, "the catalog", err));
+        if (PQntuples(res) == 0 && resumes)
+            continue; /* dropped: what it had before is in the log, and after it there is nothing to miss */
         if (PQntuples(res) == 0)
             return err_set(err, ERR_PG_TABLE_MISSING, "table %s does not exist", wanted->items[i]);
         return err_set(err, ERR_PG_TABLE_MISSING,
@@ -171,8 +284,8 @@ static enum rc check_all_found(PGconn *conn, const struct config_string_list *wa
 }
 
 enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, const char *publication,
-                          bool publication_exists, struct arena *arena, struct pg_table **ret_tables, size_t *ret_n,
-                          struct err *err)
+                          bool publication_exists, bool resumes, struct arena *arena, struct pg_table **ret_tables,
+                          size_t *ret_n, struct err *err)
 {
     SCOPED(PQclear) PGresult *res = NULL;
     TRY(read_tables(conn, config, publication, publication_exists, &res, err));
@@ -196,13 +309,28 @@ enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, 
     }
     if (tables == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "the list of tables is too long");
-    TRY(check_all_found(conn, &config->tables, tables, n, publication, err));
+    TRY(check_all_found(conn, &config->tables, tables, n, publication, resumes, err));
     for (size_t i = 0; i < n; i++)
-        TRY(check_table(&tables[i], err));
-    if (n == 0)
+        TRY(check_table(&tables[i], publication_exists, err));
+    if (!resumes)
+        TRY(check_topics(tables, n, err));
+    if (!resumes)
+        TRY(check_column_names(conn, tables, n, err));
+    if (n == 0 && !resumes)
         return err_set(err, ERR_PG_TABLE_MISSING, "publication \"%s\" has no tables", publication);
     *ret_tables = tables;
     *ret_n = n;
+    return RC_OK;
+}
+
+enum rc pg_catalog_has(PGconn *conn, uint32_t oid, const char *schema, const char *name, bool *ret_has, struct err *err)
+{
+    char id[16];
+    SCOPED(PQclear) PGresult *res = NULL;
+    snprintf(id, sizeof(id), "%u", oid);
+    const char *params[] = {id, schema, name};
+    TRY(query(conn, SQL_TABLE_HAS, ARRAY_LEN(params), params, &res, "the catalog", err));
+    *ret_has = PQntuples(res) > 0;
     return RC_OK;
 }
 

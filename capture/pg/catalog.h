@@ -21,11 +21,17 @@ struct pg_table {
 };
 
 /* config->tables when given, else all of the publication; sorted by name. publication_exists false: the
- * tables as they stand in the catalog. ERR_PG_TABLE_MISSING, ERR_PG_NO_KEY, ERR_PG_PERMISSION name the table.
- */
+ * tables as they stand in the catalog, which leat is about to publish.
+ *
+ * ERR_PG_TABLE_MISSING, ERR_PG_NO_KEY, ERR_PG_PERMISSION name the table; so do ERR_PG_TOPIC_TAKEN and
+ * ERR_COLUMN_NAMES, unless `resumes`: once the source has a position, such a table stops alone, when the stream
+ * comes to it, and a table of the configuration that was dropped is only left out. */
 MUST_CHECK enum rc pg_catalog_tables(PGconn *conn, const struct config_postgresql *config, const char *publication,
-                                     bool publication_exists, struct arena *arena, struct pg_table **ret_tables,
-                                     size_t *ret_n, struct err *err);
+                                     bool publication_exists, bool resumes, struct arena *arena,
+                                     struct pg_table **ret_tables, size_t *ret_n, struct err *err);
+/* Whether this oid is a table of that name right now. */
+MUST_CHECK enum rc pg_catalog_has(PGconn *conn, uint32_t oid, const char *schema, const char *name, bool *ret_has,
+                                  struct err *err);
 
 struct pg_column_facts {
     const char *name; /* NULL: dropped */

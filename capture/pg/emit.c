@@ -531,9 +531,7 @@ static enum rc emit_stopped(struct pg_emitter *emitter, const struct pg_relation
     bool has_old = msg->type == PGOUTPUT_DELETE || (msg->type == PGOUTPUT_UPDATE && msg->row.old != PGOUTPUT_OLD_NONE);
     const struct pgoutput_tuple *old = has_old ? &msg->old_tuple : NULL;
     const struct pgoutput_tuple *row = msg->type == PGOUTPUT_DELETE ? NULL : &msg->new_tuple;
-    char op = msg->type == PGOUTPUT_INSERT   ? OP_CREATE
-              : msg->type == PGOUTPUT_UPDATE ? OP_UPDATE
-                                             : OP_DELETE;
+    char op = msg->type == PGOUTPUT_INSERT ? OP_CREATE : msg->type == PGOUTPUT_UPDATE ? OP_UPDATE : OP_DELETE;
     if ((old != NULL && old->n != relation->shape.n_columns) || (row != NULL && row->n != relation->shape.n_columns))
         return misfit(err, relation, old != NULL ? old->n : row->n);
     return reject_stopped(emitter, relation, op, old, row, batch, err);

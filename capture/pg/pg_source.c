@@ -90,8 +90,9 @@ static enum rc check_publication(struct source *source, const struct findings *f
                            "publication \"%s\" does not exist, and there are no `tables` to make it for",
                            config->publication);
     }
-    return pg_catalog_tables(source->conn, config, config->publication, found->publication_exists, source->tables_arena,
-                             &source->tables, &source->n_tables, err);
+    return pg_catalog_tables(source->conn, config, config->publication, found->publication_exists,
+                             found->ledger.snapshot == PG_SNAPSHOT_DONE, source->tables_arena, &source->tables,
+                             &source->n_tables, err);
 }
 
 static enum rc inspect(struct source *source, const struct ledger_record *last, struct findings *found, struct err *err)

@@ -175,7 +175,8 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
     relation->shape.columns = arena_zalloc(arena, (n + 1) * sizeof(struct column));
     relation->encoders = arena_zalloc(arena, (n + 1) * sizeof(struct pg_encoder));
     relation->is_key = arena_zalloc(arena, n + 1);
-    if (key == NULL || map == NULL || relation->shape.columns == NULL || relation->encoders == NULL || relation->is_key == NULL)
+    if (key == NULL || map == NULL || relation->shape.columns == NULL || relation->encoders == NULL ||
+        relation->is_key == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema, announced->name);
     topic_of_table(relation->topic, options->prefix, relation->schema, relation->name);
     relation->shape.topic = relation->topic;
@@ -360,4 +361,21 @@ struct pg_relation *pg_relcache_find(struct pg_relcache *cache, uint32_t id)
         return NULL;
     cache->last = cache->relations[at];
     return cache->last;
+}
+
+static bool has_name_of(const struct pg_relation *a, const struct pg_relation *b)
+{
+    return strcmp(a->schema, b->schema) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+const struct pg_relation *pg_relcache_rival(const struct pg_relcache *cache, const struct pg_relation *relation,
+                                            const struct pg_relation *after)
+{
+    for (size_t i = after == NULL ? 0 : relcache_place(cache, after->id) + 1; i < cache->n; i++) {
+        const struct pg_relation *other = cache->relations[i];
+        if (other->id != relation->id && other->captured && other->stop_code == ERR_NONE &&
+            topic_collides(other->topic, relation->topic) && !has_name_of(other, relation))
+            return other;
+    }
+    return NULL;
 }

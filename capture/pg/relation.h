@@ -65,5 +65,9 @@ void pg_relcache_free(struct pg_relcache *cache);
 void pg_relcache_put(struct pg_relcache *cache, struct pg_relation *relation);
 /* Borrowed, valid until the next put for this id. NULL when the id was never announced. */
 struct pg_relation *pg_relcache_find(struct pg_relcache *cache, uint32_t id);
+/* Another captured relation than `relation`, of another name, whose topic collides with its: the first after
+ * `after` in the order of ids. NULL: none (left). */
+const struct pg_relation *pg_relcache_rival(const struct pg_relcache *cache, const struct pg_relation *relation,
+                                            const struct pg_relation *after);
 
 #endif

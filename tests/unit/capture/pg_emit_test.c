@@ -356,7 +356,100 @@ static void what_the_catalog_forgot_is_optional_text(void **state)
     pg_relation_free(relation);
 }
 
-static void table_without_a_key_is_refused_unless_it_is_ignored(void **state)
+/* What is captured, and by which key: "captured keyless", "captured 2,1", "left out". */
+static const struct {
+    const char *behaviour;
+    uint8_t identity;
+    bool flagged;           /* the announcement flags a and b */
+    const char *catalog[6]; /* names in the catalog, in the table's order; "" dropped */
+    int key_positions[6];   /* there */
+    const char *want;       /* indexes of the key's columns */
+} key_cases[] = {
+    {"the announced key, in its index's order", 'd', true, {"b", "a", "name", "big", "n"}, {2, 1}, "1,0"},
+    {"no primary key", 'd', false, {"b", "a", "name", "big", "n"}, {0}, ""},
+    {"a key that only the catalog has by now is not the row's", 'd', false, {"b", "a", "name", "big", "n"}, {2, 1}, ""},
+    {"a key that the catalog has lost by now", 'd', true, {"b", "a", "name", "big", "n"}, {0}, "0,1"},
+    {"a table that is gone by now", 'd', true, {0}, {0}, "0,1"},
+    {"full: the primary key", 'f', false, {"b", "a", "name", "big", "n"}, {2, 1}, "1,0"},
+    {"full without a primary key", 'f', false, {"b", "a", "name", "big", "n"}, {0}, ""},
+    {"full, a key column renamed since", 'f', false, {"b", "alpha", "name", "big", "n"}, {2, 1}, "1,0"},
+    {"full, all renamed since", 'f', false, {"b1", "a1", "name1", "big1", "n1"}, {2, 1}, "1,0"},
+    {"full, a key column renamed and columns added since",
+     'f',
+     false,
+     {"b", "alpha", "name", "big", "n", "new"},
+     {2, 1},
+     "1,0"},
+    {"full, columns dropped before", 'f', false, {"", "b", "a", "name", "big", "n"}, {0, 2, 1}, "1,0"},
+    {"full, a part of the key cannot be told: none",
+     'f',
+     false,
+     {"b", "", "name", "big", "n", "a2"},
+     {2, 0, 0, 0, 0, 1},
+     ""},
+    {"nothing: the primary key, of inserts", 'n', false, {"b", "a", "name", "big", "n"}, {2, 1}, "1,0"},
+    {"an index that was dropped", 'i', false, {"b", "a", "name", "big", "n"}, {0}, ""},
+};
+
+static struct pg_relation *compile_key_case(size_t i)
+{
+    struct err err = {0};
+    struct pg_relation *relation;
+    struct pg_column_facts columns[ARRAY_LEN(key_cases[i].catalog)] = {0};
+    struct pg_table_facts catalog = {columns, 0, type_facts, ARRAY_LEN(type_facts)};
+    for (; catalog.n_columns < ARRAY_LEN(columns) && key_cases[i].catalog[catalog.n_columns] != NULL;
+         catalog.n_columns++) {
+        const char *name = key_cases[i].catalog[catalog.n_columns];
+        columns[catalog.n_columns] = (struct pg_column_facts){*name == '\0' ? NULL : name, true,
+                                                              key_cases[i].key_positions[catalog.n_columns]};
+    }
+    pg_relation_free(relation_of(key_cases[i].identity)); /* fills `announced` */
+    announced.columns[0].flags = announced.columns[1].flags = key_cases[i].flagged || key_cases[i].identity == 'f';
+    ASSERT_OK(pg_relation_compile(&announced, &catalog, &options, &relation, &err), &err);
+    return relation;
+}
+
+static void key_is_the_one_that_the_row_had(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(key_cases); i++) {
+        SCOPED(buf_done) struct buf key = buf_new(64);
+        struct pg_relation *relation = compile_key_case(i);
+        for (size_t k = 0; k < relation->shape.n_key_columns; k++)
+            buf_printf(&key, "%s%u", k == 0 ? "" : ",", relation->shape.key_columns[k]);
+        CHECK_STR(key_cases[i].want, buf_cstr(&key), key_cases[i].behaviour);
+        pg_relation_free(relation);
+    }
+}
+
+static void column_renamed_since_keeps_what_the_catalog_knows(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct pg_relation *relation;
+    static const struct pg_column_facts renamed[] = {{"b", true, 2},   {"a", true, 1},  {"title", true, 0},
+                                                     {NULL, false, 0}, {"n", false, 0}, {"extra", true, 0}};
+    const struct pg_table_facts catalog = {renamed, ARRAY_LEN(renamed), type_facts, ARRAY_LEN(type_facts)};
+    pg_relation_free(relation_of('d'));
+    ASSERT_OK(pg_relation_compile(&announced, &catalog, &options, &relation, &err), &err);
+    CHECK_STR("name", relation->shape.columns[2].name, "the announced name");
+    CHECK_EQ(false, relation->shape.columns[2].optional, "renamed, and the next one was dropped since");
+    pg_relation_free(relation);
+    static const struct pg_column_facts unclear[] = {{"b", true, 2},   {"a", true, 1},     {"title", true, 0},
+                                                     {NULL, false, 0}, {"large", true, 0}, {"n", false, 0}};
+    const struct pg_table_facts three = {unclear, ARRAY_LEN(unclear), type_facts, ARRAY_LEN(type_facts)};
+    ASSERT_OK(pg_relation_compile(&announced, &three, &options, &relation, &err), &err);
+    CHECK_EQ(true, relation->shape.columns[2].optional, "two in the place of three: there is no telling");
+    pg_relation_free(relation);
+    static const struct pg_column_facts one[] = {
+        {"b", true, 2}, {"a", true, 1}, {"title", true, 0}, {"big", false, 0}, {"n", false, 0}};
+    const struct pg_table_facts plain = {one, ARRAY_LEN(one), type_facts, ARRAY_LEN(type_facts)};
+    ASSERT_OK(pg_relation_compile(&announced, &plain, &options, &relation, &err), &err);
+    CHECK_EQ(false, relation->shape.columns[2].optional, "between its neighbours it is the same column");
+    pg_relation_free(relation);
+}
+
+static void table_that_is_not_configured_is_left_out(void **state)
 {
     (void)state;
     struct err err = {0};
@@ -365,12 +458,69 @@ static void table_without_a_key_is_refused_unless_it_is_ignored(void **state)
     const struct config_string_list others = {other, 1};
     const struct pg_relation_options ignoring = {.prefix = "bank", .tables = &others};
     pg_relation_free(relation_of('d'));
-    announced.columns[0].flags = announced.columns[1].flags = 0;
-    CHECK_EQ(RC_FATAL, pg_relation_compile(&announced, &facts, &options, &relation, &err), "no key");
-    CHECK_EQ(ERR_PG_NO_KEY, err.code, "no key");
     ASSERT_OK(pg_relation_compile(&announced, &facts, &ignoring, &relation, &err), &err);
     assert_false(relation->captured);
     pg_relation_free(relation);
+}
+
+/* Without a key: no key, no tombstone, no move. */
+static void rows_of_a_keyless_table_are_events_without_a_key(void **state)
+{
+    static const struct {
+        const char *behaviour;
+        char type;
+        uint8_t old;
+        const char *old_row, *new_row, *want;
+    } rows[] = {
+        {"an insert", 'I', 0, NULL, "1|2|x|y|1.50", "c - [] [1|2|x|y|150] @0"},
+        {"an update", 'U', 'O', "1|2|x|y|~", "3|2|z|?|~", "u - [1|2|x|y|~] [3|2|z|y|~] @0"},
+        {"a delete", 'D', 'O', "1|2|x|y|~", NULL, "d - [1|2|x|y|~] [] @0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err = {0};
+        struct fixture f = fixture_of('f');
+        f.relation->shape.n_key_columns = 0;
+        memset(f.relation->is_key, 0, f.relation->shape.n_columns);
+        msg.type = (enum pgoutput_type)rows[i].type;
+        msg.row.old = (enum pgoutput_old)rows[i].old;
+        if (rows[i].old_row != NULL)
+            tuple_of(&msg.old_tuple, rows[i].old_row);
+        if (rows[i].new_row != NULL)
+            tuple_of(&msg.new_tuple, rows[i].new_row);
+        ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+        CHECK_STR(rows[i].want, described(&f), rows[i].behaviour);
+        fixture_done(&f);
+    }
+}
+
+static void rows_of_a_stopped_table_are_kept_in_the_reject_topic(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    err_set(&err, ERR_COLUMN_NAMES, "two columns become one");
+    pg_relation_stop(f.relation, &err);
+    for (size_t i = 0; i < 3; i++) {
+        msg.type = "IUD"[i];
+        msg.row.old = i == 0 ? PGOUTPUT_OLD_NONE : PGOUTPUT_OLD_KEY;
+        tuple_of(&msg.old_tuple, "1|2|~|~|~");
+        tuple_of(&msg.new_tuple, "1|3|x|?|~");
+        ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    }
+    ASSERT_OK(pg_emit_truncate(&f.emitter, f.relation, f.batch, &err), &err);
+    CHECK_STR("reject bank.public.t/100/0 @0; reject bank.public.t/100/1 @1; reject bank.public.t/100/2 @2; "
+              "reject bank.public.t/100/3 @3",
+              described(&f), "one reject a change");
+    const struct slice update = f.batch->records[1].value;
+    char text[1024];
+    snprintf(text, sizeof(text), "%.*s", SLICE_ARG(update));
+    assert_non_null(strstr(text, "\"code\":\"COLUMN_NAMES\""));
+    assert_non_null(strstr(text, "\"record\":{\"op\":\"u\",\"before\":{\"b\":\"1\",\"a\":\"2\""));
+    assert_non_null(strstr(text, "\"after\":{\"b\":\"1\",\"a\":\"3\",\"name\":\"x\",\"n\":null}}"));
+    CHECK_EQ(RC_FATAL, pg_emit_read(&f.emitter, f.relation, &msg.new_tuple, f.batch, &err), "it cannot be copied");
+    CHECK_EQ(ERR_COLUMN_NAMES, err.code, "and says why");
+    fixture_done(&f);
 }
 
 static void cache_replaces_by_id(void **state)
@@ -403,7 +553,11 @@ int main(void)
         cmocka_unit_test(tombstones_can_be_left_out),
         cmocka_unit_test(plan_follows_announcement_and_catalog),
         cmocka_unit_test(what_the_catalog_forgot_is_optional_text),
-        cmocka_unit_test(table_without_a_key_is_refused_unless_it_is_ignored),
+        cmocka_unit_test(key_is_the_one_that_the_row_had),
+        cmocka_unit_test(column_renamed_since_keeps_what_the_catalog_knows),
+        cmocka_unit_test(table_that_is_not_configured_is_left_out),
+        cmocka_unit_test(rows_of_a_keyless_table_are_events_without_a_key),
+        cmocka_unit_test(rows_of_a_stopped_table_are_kept_in_the_reject_topic),
         cmocka_unit_test(cache_replaces_by_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static void two_columns_of_one_avro_name_are_refused(void **state)
     SCOPED(buf_done) struct buf out = buf_new(SCHEMA_MAX_BYTES);
     struct err err;
     CHECK_EQ(RC_FATAL, envelope_schema(&out, &shape, CONNECTOR_POSTGRESQL, &err), "rc");
-    CHECK_EQ(ERR_SCHEMA_UNSUPPORTED, err.code, "code");
+    CHECK_EQ(ERR_COLUMN_NAMES, err.code, "code");
     assert_non_null(strstr(err.msg, "\"a_b\""));
 }
 

@@ -43,12 +43,48 @@ static void topics_of_leats_own(void **state)
     CHECK_STR("bank.leat.rejects", name, "rejects");
 }
 
+static void topics_that_kafka_takes_for_one_collide(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool want;
+    } pairs[] = {
+        {"bank.public.t", "bank.public.t", true},      {"bank.public.a_b", "bank.public.a.b", true},
+        {"bank.public.t", "bank.public.T", false},     {"bank.public.t", "bank.public.t2", false},
+        {"bank.public.a-b", "bank.public.a_b", false}, {"bank.public.t.", "bank.public.t", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        CHECK_EQ(pairs[i].want, topic_collides(pairs[i].a, pairs[i].b), pairs[i].b);
+        CHECK_EQ(pairs[i].want, topic_collides(pairs[i].b, pairs[i].a), pairs[i].a);
+    }
+}
+
+static void topics_of_leats_own_are_reserved(void **state)
+{
+    static const struct {
+        const char *schema, *table;
+        bool want;
+    } tables_of[] = {
+        {"leat", "rejects", true},      {"leat", "ledger.core", true}, {"leat", "ledger_core", true},
+        {"leat", "rejects_old", false}, {"leat", "ledger", false},     {"public", "rejects", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tables_of); i++) {
+        char topic[TOPIC_NAME_BYTES];
+        topic_of_table(topic, "bank", tables_of[i].schema, tables_of[i].table);
+        CHECK_EQ(tables_of[i].want, topic_is_reserved(topic, "bank"), tables_of[i].table);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topic_of_table_follows_kafkas_rules),
         cmocka_unit_test(topic_name_is_cut_at_kafkas_limit),
         cmocka_unit_test(topics_of_leats_own),
+        cmocka_unit_test(topics_that_kafka_takes_for_one_collide),
+        cmocka_unit_test(topics_of_leats_own_are_reserved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
