@@ -343,6 +343,34 @@ enum rc avro_type_parse(const char *schema_json, size_t len, struct arena *arena
     return RC_OK;
 }
 
+/* --- same --- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+static bool same(const struct avro_type *a, const struct avro_type *b, int depth)
+{
+    if (depth == TYPE_MAX_DEPTH || a->kind != b->kind || a->size != b->size || a->n_children != b->n_children ||
+        a->n_labels != b->n_labels || !same_text(a->name, b->name) ||
+        !same_text(a->notes.logical_type, b->notes.logical_type) || a->notes.precision != b->notes.precision ||
+        a->notes.scale != b->notes.scale)
+        return false;
+    for (size_t i = 0; i < a->n_labels; i++)
+        if (!same_text(a->labels[i], b->labels[i]))
+            return false;
+    for (size_t i = 0; i < a->n_children; i++)
+        if (!same(a->children[i], b->children[i], depth + 1))
+            return false;
+    return true;
+}
+
+bool avro_type_same(const struct avro_type *a, const struct avro_type *b)
+{
+    return same(a, b, 0);
+}
+
 /* --- skip --- */
 
 static void skip(const struct avro_type *type, struct reader *r, int depth);

@@ -51,6 +51,9 @@ MUST_CHECK enum rc avro_type_parse(const char *schema_json, size_t len, struct a
 /* Moves past one value of this type; the reader fails when the bytes do not match. Time is linear in the
  * bytes. */
 void avro_type_skip(const struct avro_type *type, struct reader *r);
+/* Bytes of the one are bytes of the other, and mean the same; annotations may differ. Not for types that hold
+ * themselves: false. */
+bool avro_type_same(const struct avro_type *a, const struct avro_type *b);
 const char *avro_kind_name(enum avro_kind kind);
 
 #endif

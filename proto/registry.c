@@ -5,11 +5,13 @@
 
 #include "base/buf.h"
 #include "base/http_client.h"
+#include "proto/avro_type.h"
 
 enum {
     REGISTRY_BUCKETS = 256,
     REGISTRY_URL_MAX_BYTES = 4096,
     REGISTRY_BODY_MAX_BYTES = 32 << 20,
+    REGISTRY_TYPES_MAX_BYTES = 64 << 20,
     HTTP_BAD_REQUEST = 400,
     HTTP_UNAUTHORIZED = 401,
     HTTP_FORBIDDEN = 403,
@@ -195,8 +197,7 @@ static enum rc refuse(const struct registry *registry, const char *what, long st
     enum err_code code = status == HTTP_NOT_FOUND  ? not_found
                          : status == HTTP_CONFLICT ? ERR_REGISTRY_INCOMPATIBLE
                                                    : ERR_REGISTRY_REFUSED;
-    return err_set(err, code,
-                   "%s: HTTP %ld, error_code %lld: %.400s", what, status, (long long)error_code,
+    return err_set(err, code, "%s: HTTP %ld, error_code %lld: %.400s", what, status, (long long)error_code,
                    words == NULL ? "the registry gives no reason" : words);
 }
 
@@ -270,24 +271,6 @@ static enum rc not_an_answer(const struct registry *registry, const char *what, 
                    what);
 }
 
-enum rc registry_register(struct registry *registry, const char *subject, struct slice schema_json, uint32_t *ret_id,
-                          struct err *err)
-{
-    const struct cached *known = find_id(registry, subject, schema_json);
-    if (known != NULL) {
-        *ret_id = known->id;
-        return RC_OK;
-    }
-    SCOPED(json_decref) json_t *json = NULL;
-    TRY(post_schema(registry, subject, schema_json, &json, err));
-    const json_t *id = json_object_get(json, "id");
-    if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > UINT32_MAX)
-        return not_an_answer(registry, "a registration", err);
-    *ret_id = (uint32_t)json_integer_value(id);
-    chain_put(&registry->ids[bucket_of(subject, schema_json)], cached_new(subject, *ret_id, schema_json));
-    return RC_OK;
-}
-
 /* Protobuf, JSON Schema, and schemas in several pieces are not what our topics carry. */
 static enum rc check_is_whole_avro(const json_t *json, uint32_t id, struct err *err)
 {
@@ -299,13 +282,14 @@ static enum rc check_is_whole_avro(const json_t *json, uint32_t id, struct err *
     return RC_OK;
 }
 
-static enum rc fetch_schema(struct registry *registry, uint32_t id, const struct cached **ret, struct err *err)
+static enum rc fetch_schema(struct registry *registry, uint32_t id, enum err_code not_found, const struct cached **ret,
+                            struct err *err)
 {
     SCOPED(json_decref) json_t *json = NULL;
     char path[64], what[64];
     snprintf(path, sizeof(path), "/schemas/ids/%u", id);
     snprintf(what, sizeof(what), "could not get schema %u", id);
-    TRY(ask(registry, what, "GET", path, (struct slice){0}, ERR_REGISTRY_UNKNOWN_ID, &json, err));
+    TRY(ask(registry, what, "GET", path, (struct slice){0}, not_found, &json, err));
     const json_t *schema = json_object_get(json, "schema");
     if (!json_is_string(schema))
         return not_an_answer(registry, "a request for a schema", err);
@@ -322,7 +306,56 @@ enum rc registry_schema(struct registry *registry, uint32_t id, struct slice *re
 {
     const struct cached *known = find_schema(registry, id);
     if (known == NULL)
-        TRY(fetch_schema(registry, id, &known, err));
+        TRY(fetch_schema(registry, id, ERR_REGISTRY_UNKNOWN_ID, &known, err));
     *ret_schema_json = slice_of(known->schema, known->schema_len);
+    return RC_OK;
+}
+
+static enum rc compare(struct slice schema_json, const struct cached *held, bool *ret_same, struct err *err)
+{
+    SCOPED(arena_free) struct arena *arena = arena_new(REGISTRY_TYPES_MAX_BYTES);
+    const struct avro_type *ours, *theirs;
+    TRY(avro_type_parse((const char *)schema_json.ptr, schema_json.len, arena, &ours, err));
+    TRY(avro_type_parse(held->schema, held->schema_len, arena, &theirs, err));
+    *ret_same = avro_type_same(ours, theirs);
+    return RC_OK;
+}
+
+/* Under this id readers will find the schema that was registered: what is written with a wrong one cannot be read. It
+ * happens behind a proxy, with a registry that was restored, and with ids of another kind than the ones in the API. */
+static enum rc check_id(struct registry *registry, const char *subject, struct slice schema_json, uint32_t id,
+                        struct err *err)
+{
+    const struct cached *held = find_schema(registry, id);
+    bool same = false;
+    if (held != NULL)
+        TRY(compare(schema_json, held, &same, err));
+    if (same)
+        return RC_OK;
+    TRY(fetch_schema(registry, id, ERR_REGISTRY_UNREACHABLE, &held, err));
+    TRY(compare(schema_json, held, &same, err));
+    if (!same)
+        return err_set(err, ERR_REGISTRY_UNREACHABLE,
+                       "%s answers that \"%s\" has id %u, and keeps another schema there", registry->shown, subject,
+                       id);
+    return RC_OK;
+}
+
+enum rc registry_register(struct registry *registry, const char *subject, struct slice schema_json, uint32_t *ret_id,
+                          struct err *err)
+{
+    const struct cached *known = find_id(registry, subject, schema_json);
+    if (known != NULL) {
+        *ret_id = known->id;
+        return RC_OK;
+    }
+    SCOPED(json_decref) json_t *json = NULL;
+    TRY(post_schema(registry, subject, schema_json, &json, err));
+    const json_t *id = json_object_get(json, "id");
+    if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > UINT32_MAX)
+        return not_an_answer(registry, "a registration", err);
+    TRY(check_id(registry, subject, schema_json, (uint32_t)json_integer_value(id), err));
+    *ret_id = (uint32_t)json_integer_value(id);
+    chain_put(&registry->ids[bucket_of(subject, schema_json)], cached_new(subject, *ret_id, schema_json));
     return RC_OK;
 }

@@ -13,8 +13,9 @@ void registry_free(struct registry *registry);
 
 /* The registry answers (GET /subjects). */
 MUST_CHECK enum rc registry_ping(struct registry *registry, struct err *err);
-/* Registers (or finds) the schema under "<topic>-key" / "<topic>-value". 409: ERR_REGISTRY_INCOMPATIBLE with the
- * registry's words; 5xx, timeouts, refused connections: ERR_REGISTRY_UNREACHABLE. */
+/* Registers (or finds) the schema under "<topic>-key" / "<topic>-value", and sees that readers get it by its id. Each
+ * once: writers that alternate between schemas ask the registry only the first time. 409: ERR_REGISTRY_INCOMPATIBLE
+ * with the registry's words; 5xx, timeouts, refused connections, an id that cannot be: ERR_REGISTRY_UNREACHABLE. */
 MUST_CHECK enum rc registry_register(struct registry *registry, const char *subject, struct slice schema_json,
                                      uint32_t *ret_id, struct err *err);
 /* The schema's text; the registry's, for ever. */

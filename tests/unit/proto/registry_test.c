@@ -96,7 +96,11 @@ static struct registry *registry_at(const struct script *script, const char *pat
 static void a_schema_is_registered_once(void **state)
 {
     (void)state;
-    static const struct answer answers[] = {{200, "{\"id\":7}"}, {200, "{\"id\":8}"}, {200, "{\"id\":7}"}};
+    static const struct answer answers[] = {{200, "{\"id\":7}"},
+                                            {200, "{\"schema\":\"{\\\"type\\\":\\\"string\\\"}\"}"},
+                                            {200, "{\"id\":8}"},
+                                            {200, "{\"schema\":\"\\\"int\\\"\"}"},
+                                            {200, "{\"id\":7}"}};
     struct script script;
     script_start(&script, answers, ARRAY_LEN(answers));
     struct registry *registry = registry_at(&script, "/apis/ccompat/v7//", NULL);
@@ -211,10 +215,59 @@ static void every_answer_has_its_class(void **state)
     }
 }
 
+static enum rc register_text(struct registry *registry, const char *text, uint32_t *ret_id, struct err *err)
+{
+    return registry_register(registry, "t-value", slice_of_str(text), ret_id, err);
+}
+
+static void writers_that_alternate_ask_once(void **state)
+{
+    (void)state;
+    static const struct answer answers[] = {{200, "{\"id\":1}"},
+                                            {200, "{\"schema\":\"\\\"int\\\"\"}"},
+                                            {200, "{\"id\":2}"},
+                                            {200, "{\"schema\":\"\\\"long\\\"\"}"}};
+    struct script script;
+    script_start(&script, answers, ARRAY_LEN(answers));
+    struct registry *registry = registry_at(&script, "", NULL);
+    for (int i = 0; i < 10; i++) {
+        struct err err;
+        uint32_t id = 0;
+        ASSERT_OK(register_text(registry, i % 2 == 0 ? "\"int\"" : "\"long\"", &id, &err), &err);
+        CHECK_EQ(i % 2 + 1, id, "each has its id");
+    }
+    registry_free(registry);
+    script_end(&script);
+}
+
+/* {id, then what the registry keeps there} until it is right. */
+static void an_id_that_readers_could_not_use_is_not_taken(void **state)
+{
+    (void)state;
+    static const struct answer answers[] = {
+        {200, "{\"id\":1}"}, {200, "{\"schema\":\"\\\"long\\\"\"}"}, /* another schema's */
+        {200, "{\"id\":1}"}, {404, "{\"error_code\":40403}"},        /* not there yet */
+        {200, "{\"id\":1}"}, {200, "{\"schema\":\"\\\"int\\\"\"}"},  /* the same id means something else now */
+    };
+    struct script script;
+    script_start(&script, answers, ARRAY_LEN(answers));
+    struct registry *registry = registry_at(&script, "", NULL);
+    struct err err = {0};
+    uint32_t id = 0;
+    CHECK_EQ(RC_RETRY, register_text(registry, "\"int\"", &id, &err), "another schema's id");
+    assert_non_null(strstr(err.msg, "\"t-value\" has id 1, and keeps another schema there"));
+    CHECK_EQ(RC_RETRY, register_text(registry, "\"int\"", &id, &err), "an id that is not known");
+    CHECK_EQ(0, id, "nothing was returned");
+    ASSERT_OK(register_text(registry, "\"int\"", &id, &err), &err);
+    CHECK_EQ(1, id, "and then it is right");
+    registry_free(registry);
+    script_end(&script);
+}
+
 static void a_failure_is_not_kept(void **state)
 {
     (void)state;
-    static const struct answer answers[] = {{503, "busy"}, {200, "{\"id\":9}"}};
+    static const struct answer answers[] = {{503, "busy"}, {200, "{\"id\":9}"}, {200, "{\"schema\":\"\\\"int\\\"\"}"}};
     struct script script;
     script_start(&script, answers, ARRAY_LEN(answers));
     struct registry *registry = registry_at(&script, "", NULL);
@@ -269,6 +322,8 @@ int main(void)
         cmocka_unit_test(a_schema_is_registered_once),
         cmocka_unit_test(a_schema_is_fetched_once_and_stays_where_it_is),
         cmocka_unit_test(every_answer_has_its_class),
+        cmocka_unit_test(writers_that_alternate_ask_once),
+        cmocka_unit_test(an_id_that_readers_could_not_use_is_not_taken),
         cmocka_unit_test(a_failure_is_not_kept),
         cmocka_unit_test(a_registry_that_is_away_is_unreachable_and_no_secret_is_told),
         cmocka_unit_test(a_password_in_the_address_is_not_told),
