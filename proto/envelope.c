@@ -79,8 +79,7 @@ static enum rc check_names_differ(const struct table_shape *shape, struct err *e
     if (out_of_memory || text.failed)
         return err_set(err, ERR_NO_MEMORY, "could not compare the column names of %s", shape->topic);
     if (twice != NULL)
-        return err_set(err, ERR_COLUMN_NAMES, "two columns of %s become one name in Avro, \"%s\"", shape->topic,
-                       twice);
+        return err_set(err, ERR_COLUMN_NAMES, "two columns of %s become one name in Avro, \"%s\"", shape->topic, twice);
     return RC_OK;
 }
 
