@@ -59,6 +59,9 @@ struct config_postgresql {
     const char *spool_dir;
     int64_t spool_max_bytes;
     const char *origin; /* "any", "none" */
+    const char *decimal_handling_mode, *time_precision_mode, *interval_handling_mode, *hstore_handling_mode,
+        *binary_handling_mode, *unavailable_value_placeholder;
+    int64_t money_fraction_digits;
 };
 
 enum config_column_type {

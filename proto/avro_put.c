@@ -11,6 +11,19 @@ enum {
 };
 static const uint64_t DECIMAL_CHUNK = UINT64_C(1000000000000000000); /* 10^18 */
 
+void avro_put_length_before(struct buf *out, size_t start)
+{
+    size_t len = out->len - start;
+    avro_put_long(out, (int64_t)len);
+    if (out->failed)
+        return;
+    uint8_t length[10];
+    size_t n = out->len - start - len;
+    memcpy(length, out->ptr + start + len, n);
+    memmove(out->ptr + start + n, out->ptr + start, len);
+    memcpy(out->ptr + start, length, n);
+}
+
 /* A decimal text taken apart: digits before and after the point, in place. */
 struct decimal_text {
     bool negative;

@@ -35,6 +35,9 @@ static inline void avro_put_str(struct buf *out, const char *str)
     avro_put_bytes(out, slice_of_str(str));
 }
 
+/* Makes a string of the bytes from `start` on, which were put before their length was known. */
+void avro_put_length_before(struct buf *out, size_t start);
+
 static inline void avro_put_float(struct buf *out, float value) /* little-endian IEEE 754 */
 {
     uint32_t bits;

@@ -55,17 +55,22 @@ static const char SQL_COLUMN_FACTS[] =
     " from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid"
     " where c.oid = $1 and a.attnum > 0 order by a.attnum";
 
-/* A domain over a domain has no modifier of its own; the innermost one counts. */
+/* Takes off domains, and once an array, from each type. A domain over a domain has no modifier of its own: the innermost
+ * one counts. int2vector and its like are no arrays: their text is another. */
 static const char SQL_TYPE_FACTS[] =
-    "with recursive base(root, oid, typmod) as ("
-    " select o, o, -1 from unnest($1::oid[]) o"
+    "with recursive base(root, oid, typmod, is_domain, is_array, delimiter) as ("
+    " select o, o, -1, false, false, ','::text from unnest($1::oid[]) o"
     " union all"
-    " select b.root, t.typbasetype, t.typtypmod from base b"
-    " join pg_catalog.pg_type t on t.oid = b.oid where t.typtype = 'd')"
+    " select b.root, case t.typtype when 'd' then t.typbasetype else t.typelem end,"
+    " case t.typtype when 'd' then t.typtypmod else b.typmod end, b.is_domain or t.typtype = 'd',"
+    " b.is_array or t.typtype <> 'd', case t.typtype when 'd' then b.delimiter else t.typdelim::text end"
+    " from base b join pg_catalog.pg_type t on t.oid = b.oid"
+    " where t.typtype = 'd' or (t.typinput = 'pg_catalog.array_in'::regproc and t.typelem <> 0 and not b.is_array))"
     " select b.root, t.oid, b.typmod, t.typname,"
     " (select string_agg(e.enumlabel, ',' order by e.enumsortorder) from pg_catalog.pg_enum e"
-    "  where e.enumtypid = t.oid)"
-    " from base b join pg_catalog.pg_type t on t.oid = b.oid where t.typtype <> 'd'";
+    "  where e.enumtypid = t.oid), b.is_domain, b.is_array, b.delimiter"
+    " from base b join pg_catalog.pg_type t on t.oid = b.oid where t.typtype <> 'd'"
+    " and (b.is_array or t.typinput <> 'pg_catalog.array_in'::regproc or t.typelem = 0)";
 
 static const char SQL_RELATION_COLUMNS[] =
     "select a.attname, a.atttypid, a.atttypmod from pg_catalog.pg_attribute a"
@@ -372,7 +377,10 @@ static enum rc read_type_facts(PGconn *conn, const struct pgoutput_relation *rel
                                             .base = {.oid = oid_of(res, row, 1),
                                                      .typmod = atoi(PQgetvalue(res, row, 2)),
                                                      .name = text_in(arena, res, row, 3),
-                                                     .enum_labels = text_in(arena, res, row, 4)}};
+                                                     .enum_labels = text_in(arena, res, row, 4),
+                                                     .is_domain = flag_of(res, row, 5),
+                                                     .is_array = flag_of(res, row, 6),
+                                                     .delimiter = PQgetvalue(res, row, 7)[0]}};
     facts->types = types;
     facts->n_types = (size_t)PQntuples(res);
     return RC_OK;

@@ -41,7 +41,7 @@ struct pg_column_facts {
 
 struct pg_type_facts {
     uint32_t oid;        /* as the column has it */
-    struct pg_type base; /* domains taken off; name and labels in the arena */
+    struct pg_type base; /* domains taken off, then an array's elements; name and labels in the arena */
 };
 
 struct pg_table_facts {

@@ -128,49 +128,69 @@ bool pg_time_parse(struct slice text, int64_t *ret_us)
     return scan_time_of_day(&s, ret_us) && s.at == s.end;
 }
 
-bool pg_timestamp_parse(struct slice text, int64_t *ret_us)
+static bool scan_timestamp(struct slice text, int64_t *ret_days, int64_t *ret_clock_us)
 {
-    if (slice_eq_str(text, "infinity") || slice_eq_str(text, "-infinity")) {
-        *ret_us = text.ptr[0] == '-' ? PG_TIMESTAMP_MINUS_INFINITY_US : PG_TIMESTAMP_INFINITY_US;
-        return true;
-    }
     struct scan s = scan_of(text);
     struct civil civil;
-    int64_t clock_us, day_us;
-    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) ||
+    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, ret_clock_us) ||
         !scan_era_and_end(&s, &civil))
         return false;
-    return !__builtin_mul_overflow(days_of_civil(civil), DAY_US, &day_us) &&
+    *ret_days = days_of_civil(civil);
+    return true;
+}
+
+static bool is_infinite(struct slice text, int64_t *ret_us)
+{
+    bool is_minus = slice_eq_str(text, "-infinity");
+    *ret_us = is_minus ? PG_TIMESTAMP_MINUS_INFINITY_US : PG_TIMESTAMP_INFINITY_US;
+    return is_minus || slice_eq_str(text, "infinity");
+}
+
+bool pg_timestamp_parse(struct slice text, int64_t *ret_us)
+{
+    int64_t days, clock_us, day_us;
+    if (is_infinite(text, ret_us))
+        return true;
+    return scan_timestamp(text, &days, &clock_us) && !__builtin_mul_overflow(days, DAY_US, &day_us) &&
            !__builtin_add_overflow(day_us, clock_us, ret_us);
 }
 
-static bool add_scaled(int64_t *sum, int64_t n, int64_t unit_us)
+bool pg_timestamp_parse_ms(struct slice text, int64_t *ret_ms)
 {
-    int64_t us;
-    return !__builtin_mul_overflow(n, unit_us, &us) && !__builtin_add_overflow(*sum, us, sum);
-}
-
-/* The unit after a number; 0 when it is none. */
-static int64_t scan_unit(struct scan *s)
-{
-    static const struct {
-        const char *name;
-        int64_t months, days;
-    } units[] = {{" year", 12, 0}, {" mon", 1, 0}, {" day", 0, 1}};
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (scan_word(s, units[i].name)) {
-            scan_char(s, 's');
-            return units[i].months * MONTH_US + units[i].days * DAY_US;
-        }
+    enum { MS_US = 1000 };
+    int64_t days, clock_us;
+    if (is_infinite(text, ret_ms)) {
+        *ret_ms /= MS_US; /* whole milliseconds */
+        return true;
     }
-    return 0;
+    if (!scan_timestamp(text, &days, &clock_us))
+        return false;
+    *ret_ms = days * (DAY_US / MS_US) + clock_us / MS_US;
+    return true;
 }
 
-/* "1 year -2 mons +3 days -04:05:06.789": each part has its own sign. */
-bool pg_interval_parse(struct slice text, int64_t *ret_us)
+/* As it is written: each part has its own sign. */
+struct interval {
+    int64_t years, months, days, clock_us;
+};
+
+/* The unit after a number; NULL when it is none. */
+static int64_t *scan_unit(struct scan *s, struct interval *interval)
+{
+    int64_t *unit = scan_word(s, " year")  ? &interval->years
+                    : scan_word(s, " mon") ? &interval->months
+                    : scan_word(s, " day") ? &interval->days
+                                           : NULL;
+    if (unit != NULL)
+        scan_char(s, 's');
+    return unit;
+}
+
+/* "1 year -2 mons +3 days -04:05:06.789" */
+static bool scan_interval(struct slice text, struct interval *ret)
 {
     struct scan s = scan_of(text);
-    int64_t sum = 0;
+    *ret = (struct interval){0};
     if (text.len == 0)
         return false;
     for (bool first = true; s.at < s.end; first = false) {
@@ -181,16 +201,32 @@ bool pg_interval_parse(struct slice text, int64_t *ret_us)
         if (sign == 1)
             scan_char(&s, '+');
         struct scan part = s;
-        int64_t unit = scan_number(&s, 1, 12, &n) ? scan_unit(&s) : 0;
-        if (unit != 0) {
-            if (!add_scaled(&sum, sign * n, unit))
-                return false;
+        int64_t *unit = scan_number(&s, 1, 12, &n) ? scan_unit(&s, ret) : NULL;
+        if (unit != NULL) {
+            *unit = sign * n;
             continue;
         }
         s = part;
-        if (!scan_clock(&s, 12, &n) || !add_scaled(&sum, sign * n, 1) || s.at != s.end)
+        if (!scan_clock(&s, 12, &n) || s.at != s.end)
             return false;
+        ret->clock_us = sign * n;
     }
+    return true;
+}
+
+static bool add_scaled(int64_t *sum, int64_t n, int64_t unit_us)
+{
+    int64_t us;
+    return !__builtin_mul_overflow(n, unit_us, &us) && !__builtin_add_overflow(*sum, us, sum);
+}
+
+bool pg_interval_parse(struct slice text, int64_t *ret_us)
+{
+    struct interval interval;
+    int64_t sum = 0;
+    if (!scan_interval(text, &interval) || !add_scaled(&sum, interval.years * 12 + interval.months, MONTH_US) ||
+        !add_scaled(&sum, interval.days, DAY_US) || !add_scaled(&sum, interval.clock_us, 1))
+        return false;
     *ret_us = sum;
     return true;
 }
@@ -206,12 +242,18 @@ static size_t put_fraction(char *out, size_t size, int64_t fraction_us)
     return (size_t)len;
 }
 
-static size_t put_clock(char *out, size_t size, int64_t us)
+/* digits 0: as many of a second as are needed. */
+static size_t put_clock(char *out, size_t size, int64_t us, int digits)
 {
     int64_t seconds = us / SECOND_US;
     size_t len = (size_t)snprintf(out, size, "%02d:%02d:%02d", (int)(seconds / 3600), (int)(seconds / 60 % 60),
                                   (int)(seconds % 60));
-    len += put_fraction(out + len, size - len, us % SECOND_US);
+    if (digits > 0) {
+        snprintf(out + len, size - len, ".%06d", (int)(us % SECOND_US));
+        len += 1 + (size_t)digits;
+    } else {
+        len += put_fraction(out + len, size - len, us % SECOND_US);
+    }
     len += (size_t)snprintf(out + len, size - len, "Z");
     return len;
 }
@@ -221,23 +263,78 @@ static size_t put_civil(char *out, size_t size, struct civil civil)
 {
     long long year = civil.year < 0 ? -civil.year : civil.year;
     const char *sign = civil.year > 9999 ? "+" : civil.year < 0 ? "-" : "";
-    return (size_t)snprintf(out, size, "%s%04lld-%02d-%02dT", sign, year, (int)civil.month, (int)civil.day);
+    return (size_t)snprintf(out, size, "%s%04lld-%02d-%02d", sign, year, (int)civil.month, (int)civil.day);
 }
 
-size_t pg_timestamptz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
+static size_t put_infinity(struct slice text, char *out)
 {
-    if (slice_eq_str(text, "infinity") || slice_eq_str(text, "-infinity")) {
-        memcpy(out, text.ptr, text.len);
-        return text.len;
-    }
+    if (!slice_eq_str(text, "infinity") && !slice_eq_str(text, "-infinity"))
+        return 0;
+    memcpy(out, text.ptr, text.len);
+    return text.len;
+}
+
+/* A day and a time with `zone` behind it. */
+static size_t format_instant(struct slice text, const char *zone, int digits, char *out)
+{
     struct scan s = scan_of(text);
     struct civil civil;
     int64_t clock_us;
-    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) || !scan_word(&s, "+00") ||
+    size_t len = put_infinity(text, out);
+    if (len > 0)
+        return len;
+    if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) || !scan_word(&s, zone) ||
         !scan_era_and_end(&s, &civil))
         return 0;
-    size_t len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
-    return len + put_clock(out + len, PG_ZONED_TEXT_BYTES - len, clock_us);
+    len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
+    out[len++] = 'T';
+    return len + put_clock(out + len, PG_ZONED_TEXT_BYTES - len, clock_us, digits);
+}
+
+size_t pg_timestamptz_format(struct slice text, int digits, char out[PG_ZONED_TEXT_BYTES])
+{
+    return format_instant(text, "+00", digits, out);
+}
+
+size_t pg_timestamp_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
+{
+    return format_instant(text, "", 0, out);
+}
+
+size_t pg_date_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
+{
+    struct scan s = scan_of(text);
+    struct civil civil;
+    size_t len = put_infinity(text, out);
+    if (len > 0)
+        return len;
+    if (!scan_civil(&s, &civil) || !scan_era_and_end(&s, &civil))
+        return 0;
+    len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
+    out[len++] = 'Z';
+    return len;
+}
+
+size_t pg_time_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
+{
+    int64_t us;
+    return pg_time_parse(text, &us) ? put_clock(out, PG_ZONED_TEXT_BYTES, us, 0) : 0;
+}
+
+size_t pg_interval_format(struct slice text, char out[PG_INTERVAL_TEXT_BYTES])
+{
+    struct interval interval;
+    if (!scan_interval(text, &interval))
+        return 0;
+    int64_t us = interval.clock_us < 0 ? -interval.clock_us : interval.clock_us;
+    int64_t sign = interval.clock_us < 0 ? -1 : 1, minutes = us / (60 * SECOND_US), seconds_us = us % (60 * SECOND_US);
+    int len = snprintf(out, PG_INTERVAL_TEXT_BYTES, "P%lldY%lldM%lldDT%lldH%lldM%s%d", (long long)interval.years,
+                       (long long)interval.months, (long long)interval.days, (long long)(sign * (minutes / 60)),
+                       (long long)(sign * (minutes % 60)), sign < 0 && seconds_us != 0 ? "-" : "",
+                       (int)(seconds_us / SECOND_US));
+    size_t end = (size_t)len + put_fraction(out + len, PG_INTERVAL_TEXT_BYTES - (size_t)len, seconds_us % SECOND_US);
+    out[end++] = 'S';
+    return end;
 }
 
 /* "+05:30:15", minutes and seconds only when they are not zero. */
@@ -264,6 +361,6 @@ size_t pg_timetz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
     if (!scan_time_of_day(&s, &us) || !scan_offset(&s, &offset_us))
         return 0;
     if (us == DAY_US && offset_us == 0) /* the end of the day is not its beginning */
-        return put_clock(out, PG_ZONED_TEXT_BYTES, us);
-    return put_clock(out, PG_ZONED_TEXT_BYTES, ((us - offset_us) % DAY_US + DAY_US) % DAY_US);
+        return put_clock(out, PG_ZONED_TEXT_BYTES, us, 0);
+    return put_clock(out, PG_ZONED_TEXT_BYTES, ((us - offset_us) % DAY_US + DAY_US) % DAY_US, 0);
 }

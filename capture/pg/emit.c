@@ -38,7 +38,7 @@ static void put_missing(const struct pg_relation *relation, size_t i, struct buf
     if (relation->shape.columns[i].optional)
         avro_put_null(out);
     else
-        pg_encoder_put_zero(&relation->encoders[i], &relation->shape.columns[i], out);
+        pg_encoder_put_zero(&relation->encoders[i], out);
 }
 
 static void put_unchanged(const struct pg_relation *relation, size_t i, struct draft *draft)

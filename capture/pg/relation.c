@@ -80,7 +80,7 @@ static struct pg_type resolve_type(const struct pgoutput_column *column, const s
         if (facts->types[i].oid != column->type_oid)
             continue;
         struct pg_type type = facts->types[i].base;
-        if (type.oid == column->type_oid)
+        if (!type.is_domain)
             type.typmod = column->typmod;
         return type;
     }
@@ -98,16 +98,18 @@ static const char *upper_in(struct arena *arena, const char *text)
 }
 
 static void compile_column(struct pg_relation *relation, const struct pgoutput_column *announced, size_t i,
-                           const struct pg_table_facts *facts, const struct pg_column_facts *column_facts)
+                           const struct pg_table_facts *facts, const struct pg_column_facts *column_facts,
+                           const struct pg_type_modes *modes)
 {
     struct pg_type type = resolve_type(announced, facts);
     struct column *column = &relation->shape.columns[i];
-    pg_type_describe(&type, column, &relation->encoders[i]);
+    pg_type_describe(&type, modes, column, &relation->encoders[i]);
     column->name = arena_strdup(relation->arena, slice_of_str(announced->name));
     column->source_type = type.name == NULL ? NULL : upper_in(relation->arena, type.name);
     if (column->enum_labels != NULL)
         column->enum_labels = arena_strdup(relation->arena, slice_of_str(column->enum_labels));
-    column->optional = !column_facts->not_null;
+    /* Debezium's schema of a geometry is optional whatever the column says. */
+    column->optional = !column_facts->not_null || (column->type == COLUMN_GEOMETRY && !column->is_array);
 }
 
 /* With FULL every column is flagged and with NOTHING none: there the catalog says which of them are the key. */
@@ -182,7 +184,7 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
     relation->shape.topic = relation->topic;
     relation->shape.n_columns = n;
     for (size_t i = 0; i < n; i++) {
-        compile_column(relation, &announced->columns[i], i, facts, map[i]);
+        compile_column(relation, &announced->columns[i], i, facts, map[i], &options->modes);
         relation->encoders[i].check_utf8 = options->check_utf8;
     }
     compile_key(relation, announced, facts, map, key);

@@ -36,6 +36,7 @@ struct pg_relation_options {
     const char *prefix;
     const struct config_string_list *tables; /* none: all are captured */
     bool check_utf8;
+    struct pg_type_modes modes;
 };
 
 /* The plan of one version; no I/O. The catalog may be ahead of the announcement, which wins; a column that was

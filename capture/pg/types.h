@@ -1,16 +1,20 @@
-/* PostgreSQL's types: what column each becomes, and from a value's text to its Avro bytes. */
+/* PostgreSQL's types: what column each becomes, and from a value's text to its Avro bytes. docs/types.md. */
 #ifndef LEAT_CAPTURE_PG_TYPES_H
 #define LEAT_CAPTURE_PG_TYPES_H
 
 #include "base/buf.h"
+#include "capture/pg/type_modes.h"
 #include "proto/column.h"
 
-/* A type with its domains taken off. */
+/* A type with its domains taken off, and, of an array, its elements' type. */
 struct pg_type {
     uint32_t oid;
     int32_t typmod;          /* -1: none */
     const char *name;        /* pg_type.typname; NULL: not known */
     const char *enum_labels; /* "a,b,c"; NULL: not an enum */
+    bool is_domain;          /* the modifier is the domain's, not the column's */
+    bool is_array;           /* of one dimension or more: the type does not say */
+    char delimiter;          /* between an array's elements */
 };
 
 enum pg_encoding {
@@ -23,33 +27,62 @@ enum pg_encoding {
     PG_ENCODE_FLOAT8,
     PG_ENCODE_NUMERIC,
     PG_ENCODE_VARIABLE_NUMERIC,
+    PG_ENCODE_NUMERIC_DOUBLE,
+    PG_ENCODE_NUMERIC_TEXT,
     PG_ENCODE_MONEY,
+    PG_ENCODE_MONEY_DOUBLE,
+    PG_ENCODE_MONEY_TEXT,
     PG_ENCODE_BYTEA,
+    PG_ENCODE_BYTEA_BASE64,
+    PG_ENCODE_BYTEA_BASE64_URL_SAFE,
+    PG_ENCODE_BYTEA_HEX,
+    PG_ENCODE_BIT,
+    PG_ENCODE_BITS,
     PG_ENCODE_DATE,
-    PG_ENCODE_TIME,
+    PG_ENCODE_DATE_ISO,
+    PG_ENCODE_TIME_MS,
+    PG_ENCODE_TIME_US,
+    PG_ENCODE_TIME_NS,
+    PG_ENCODE_TIME_ISO,
     PG_ENCODE_TIMETZ,
-    PG_ENCODE_TIMESTAMP_US,
     PG_ENCODE_TIMESTAMP_MS,
+    PG_ENCODE_TIMESTAMP_US,
+    PG_ENCODE_TIMESTAMP_NS,
+    PG_ENCODE_TIMESTAMP_ISO,
     PG_ENCODE_TIMESTAMPTZ,
     PG_ENCODE_INTERVAL,
+    PG_ENCODE_INTERVAL_TEXT,
+    PG_ENCODE_POINT,
+    PG_ENCODE_GEOMETRY,
+    PG_ENCODE_VECTOR,
+    PG_ENCODE_HALF_VECTOR,
+    PG_ENCODE_SPARSE_VECTOR,
+    PG_ENCODE_HSTORE_JSON,
+    PG_ENCODE_HSTORE_MAP,
 };
 
 struct pg_encoder {
     enum pg_encoding encoding;
-    int scale;       /* NUMERIC */
+    int scale;       /* NUMERIC*, MONEY: digits after the point; TIMESTAMPTZ: of a second, 0: as many as needed */
     bool check_utf8; /* the server does not promise it */
+    bool is_uuid;
+    bool is_array; /* all above is about the elements */
+    char delimiter;
+    const char *unavailable_value; /* NULL: Debezium has none for this type */
 };
 
-/* Fills type, precision, scale, length and enum_labels of the column (not name, optional, source_type). A
- * type that is not known is a string: its text. */
-void pg_type_describe(const struct pg_type *type, struct column *ret_column, struct pg_encoder *ret_encoder);
+/* Fills type, is_array, precision, scale, length and enum_labels of the column (not name, optional, source_type). A
+ * type that is not known is a string: its text. The encoder borrows from the modes. */
+void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *modes, struct column *ret_column,
+                      struct pg_encoder *ret_encoder);
 
 /* One value, without a union branch. false: the text is not one that the type allows, or the type on the wire
- * has no place for it (numeric NaN); what was put is to be dropped. */
+ * has no place for it (numeric NaN, an array of two dimensions); what was put is to be dropped. */
 MUST_CHECK bool pg_encoder_put(const struct pg_encoder *encoder, struct slice text, struct buf *out);
-/* What stands for a NOT NULL column whose value did not travel: Debezium's choice for the type (0, "", 1970).
- */
-void pg_encoder_put_zero(const struct pg_encoder *encoder, const struct column *column, struct buf *out);
+/* The same for one that is no array, or for an element of one. */
+MUST_CHECK bool pg_encoder_put_one(const struct pg_encoder *encoder, struct slice text, struct buf *out);
+/* What stands for a NOT NULL column whose value did not travel: Debezium's choice for the type (0, "", 1970). */
+void pg_encoder_put_zero(const struct pg_encoder *encoder, struct buf *out);
 /* Debezium's placeholder for an unchanged TOAST value. false: the type has none, nothing was put. */
 bool pg_encoder_put_unavailable(const struct pg_encoder *encoder, struct buf *out);
 

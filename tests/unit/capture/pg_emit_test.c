@@ -14,11 +14,12 @@ static const struct pg_column_facts column_facts[] = {
 static const struct pg_type_facts type_facts[] = {
     {23, {.oid = 23, .typmod = -1, .name = "int4"}},
     {25, {.oid = 25, .typmod = -1, .name = "text"}},
-    {90000, {.oid = 1700, .typmod = ((10 << 16) | 2) + 4, .name = "numeric"}}, /* a domain */
+    {90000, {.oid = 1700, .typmod = ((10 << 16) | 2) + 4, .name = "numeric", .is_domain = true}},
 };
 static const struct pg_table_facts facts = {column_facts, ARRAY_LEN(column_facts), type_facts, ARRAY_LEN(type_facts)};
 static const struct config_string_list all_tables;
-static const struct pg_relation_options options = {.prefix = "bank", .tables = &all_tables};
+static const struct pg_relation_options options = {
+    .prefix = "bank", .tables = &all_tables, .modes = PG_TYPE_MODES_DEFAULT};
 
 /* (b int, a int, name text not null, big text, n a domain over numeric(10,2)), primary key (a, b) */
 static struct pg_relation *relation_of(uint8_t replica_identity)
