@@ -128,9 +128,11 @@ static enum rc producer_new(struct publisher *publisher, struct err *err)
         {"acks", "all"},
         {"compression.type", kafka->compression},
         {"message.max.bytes", max_bytes},
-        {"linger.ms", "5"},
+        /* One request for all that a transaction has for a partition: rd_kafka_flush() sends it, not the linger. While
+         * one is on its way and more waits with its linger over, the client's broker thread turns in a loop. */
+        {"linger.ms", "1000"},
         {"partitioner", "murmur2_random"}, /* where Java's clients would put the key */
-        {"batch.size", "1000000"},
+        {"batch.size", max_bytes},
         {"batch.num.messages", "100000"},
         {"queue.buffering.max.messages", "1000000"},
         {"queue.buffering.max.kbytes", "1048576"}, /* the batches' arenas are the bound; nothing is copied */
