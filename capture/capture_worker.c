@@ -251,11 +251,14 @@ static void keep_freed_memory(void)
     mallopt(M_ARENA_MAX, 2);
 }
 
-enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err)
+enum rc capture_run(const struct config *config, const struct config_source *source, bool accept_gap, struct err *err)
 {
     struct source_notes notes = {0};
-    struct source_context context = {
-        .config = config, .source = source, .registry = registry_new(&config->registry), .notes = &notes};
+    struct source_context context = {.config = config,
+                                     .source = source,
+                                     .registry = registry_new(&config->registry),
+                                     .notes = &notes,
+                                     .accept_gap = &accept_gap};
     keep_freed_memory();
     enum rc rc = check_all(&context, err);
     if (rc == RC_OK)

@@ -10,8 +10,9 @@
 void capture_process_init(void);
 
 /* Runs until stop is requested (RC_OK) or a person must act. What is missing at start ends it; what goes away later is
- * waited for. */
-MUST_CHECK enum rc capture_run(const struct config *config, const struct config_source *source, struct err *err);
+ * waited for. accept_gap: when changes are missing, says so in the ledger and goes on without them, once. */
+MUST_CHECK enum rc capture_run(const struct config *config, const struct config_source *source, bool accept_gap,
+                               struct err *err);
 /* Everything that capture_run would need, read only: broker, registry, source, its settings, the ledger's identity. */
 MUST_CHECK enum rc capture_check(const struct config *config, const struct config_source *source, struct err *err);
 

@@ -7,6 +7,9 @@ static enum rc begin(const struct cli_args *args, const struct config *config, c
 {
     char name[64];
     TRY(config_find_source(config, args->operand, ret_source, err));
+    if (args->accept_gap && (*ret_source)->type != CONFIG_SOURCE_POSTGRESQL)
+        return err_set(err, ERR_USAGE, "--accept-gap is for sources of type postgresql, %s is not one",
+                       (*ret_source)->name);
     snprintf(name, sizeof(name), "capture %s", (*ret_source)->name);
     return worker_begin(args, config, name, ret_worker, err);
 }
@@ -20,7 +23,7 @@ int command_capture(const struct cli_args *args)
     if (cli_load_config(args, &config, &err) != RC_OK)
         return cli_fail(&err);
     if (begin(args, config, &source, &worker, &err) == RC_OK)
-        worker_end(worker, capture_run(config, source, &err), &err);
+        worker_end(worker, capture_run(config, source, args->accept_gap, &err), &err);
     config_free(config);
     return cli_fail(&err);
 }

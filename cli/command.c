@@ -22,6 +22,7 @@ const struct cli_option cli_options[OPTION_COUNT] = {
     [OPTION_OFFSET]          = {"offset", "N", MEMBER(offset), "to this offset of the ledger"},
     [OPTION_TIME]            = {"time", "ISO8601", MEMBER(time), "to the last state of the source at or before this time, such as 2026-11-23T18:45:00Z"},
     [OPTION_EXECUTE]         = {"execute", NULL, MEMBER(execute), "do it; without this nothing is changed"},
+    [OPTION_ACCEPT_GAP]      = {"accept-gap", NULL, MEMBER(accept_gap), "changes are missing and a person knows: say so in the ledger and go on without them, once"},
     [OPTION_HELP]            = {"help", NULL, MEMBER(help), "this text"},
     [OPTION_VERSION]         = {"version", NULL, MEMBER(version), "the version"},
 };
@@ -34,11 +35,12 @@ enum {
 };
 
 const struct cli_command cli_commands[] = {
-    {"capture", "NAME", BIT(HTTP), false, command_capture, NULL,
+    {"capture", "NAME", BIT(HTTP) | BIT(ACCEPT_GAP), false, command_capture, NULL,
      "carry every change of one source into Kafka, until stopped",
      "NAME is a source of the configuration. The first start takes a snapshot; every later one goes on where the ledger "
      "in Kafka says. Run one worker for each source: a second one fences the first, which then ends with 3. SIGTERM "
-     "commits what is under way and ends with 0 within 30 s."},
+     "commits what is under way and ends with 0 within 30 s. When it has ended because changes are missing (the message "
+     "says which), --accept-gap makes what is missing on the server, writes a record of the gap and goes on."},
     {"sink", "[NAME]", BIT(HTTP) | BIT(UNTIL_CAUGHT_UP), false, command_sink, NULL,
      "load what is in Kafka into the warehouse, until stopped",
      "NAME is a sink of the configuration and may be left out when there is one. Run one worker for each sink: a second "

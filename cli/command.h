@@ -13,7 +13,7 @@
 /* What was given; NULL or false: it was not. Text is argv's. */
 struct cli_args {
     const char *config, *log_level, *http, *source, *sink, *offset, *time;
-    bool until_caught_up, earliest, execute, help, version;
+    bool until_caught_up, earliest, execute, accept_gap, help, version;
     const char *operand;
 };
 
@@ -28,6 +28,7 @@ enum cli_option_id {
     OPTION_OFFSET,
     OPTION_TIME,
     OPTION_EXECUTE,
+    OPTION_ACCEPT_GAP,
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_COUNT

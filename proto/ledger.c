@@ -7,10 +7,8 @@
 enum { LEDGER_VERSION = 1 };
 
 static const char *const kind_names[] = {
-    [LEDGER_START] = "start",
-    [LEDGER_SNAPSHOT] = "snapshot",
-    [LEDGER_STREAM] = "stream",
-    [LEDGER_IDLE] = "idle",
+    [LEDGER_START] = "start", [LEDGER_SNAPSHOT] = "snapshot", [LEDGER_STREAM] = "stream",
+    [LEDGER_IDLE] = "idle",   [LEDGER_GAP] = "gap",
 };
 
 const char *ledger_kind_name(enum ledger_kind kind)

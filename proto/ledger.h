@@ -17,6 +17,7 @@ enum ledger_kind {
     LEDGER_SNAPSHOT, /* rows of the first copy */
     LEDGER_STREAM,   /* changes */
     LEDGER_IDLE,     /* only the position moved: no events */
+    LEDGER_GAP,      /* a person accepted that changes before this are missing; the state says which: no events */
 };
 
 struct ledger_partition {

@@ -291,12 +291,21 @@ static enum rc take_events(struct sink_worker *worker, size_t source, const stru
     return RC_OK;
 }
 
+/* Somebody accepted it at the capture: what is missing is in the ledger's record, not here. */
+static void pass_gap(const struct source *source)
+{
+    log_warn("gap_passed", LOG_STR("source", source->name), LOG_I64("ledger_next", ledger_reader_next(source->reader)));
+    metric_add(METRIC_sink_gaps_total, 1, source->name, NULL);
+}
+
 static void take_record(struct sink_worker *worker, struct source *source)
 {
     const struct ledger_record *record = ledger_reader_record(source->reader);
     source->moved = true;
     source->at_cut = record->cut;
     source->commit_time_us = MAX(source->commit_time_us, record->commit_time_us);
+    if (record->kind == LEDGER_GAP)
+        pass_gap(source);
     if (!record->cut)
         return;
     source->last_cut_next = ledger_reader_next(source->reader);

@@ -52,9 +52,11 @@ static enum rc drop_older_slot(struct source *source, struct err *err)
 {
     struct pg_slot slot;
     TRY(pg_slot_read(source->conn, source->state.slot, &slot, err));
-    TRY(pg_slot_check(&slot, &source->state, source->state.slot, err));
     if (!slot.exists)
         return RC_OK;
+    if (!slot.is_ours_by_kind)
+        return err_set(err, ERR_PG_SLOT_FOREIGN, "replication slot \"%s\" is not one of pgoutput in this database",
+                       source->state.slot);
     if (source->state.attempt == 1)
         return err_set(err, ERR_PG_SLOT_FOREIGN, "replication slot \"%s\" was made by somebody else just now",
                        source->state.slot);
@@ -66,7 +68,8 @@ static enum rc open_snapshot(struct source *source, uint64_t *ret_point, struct 
 {
     char exported[PG_SNAPSHOT_NAME_BYTES];
     PGconn *conn;
-    TRY(pg_slot_create(source->replication, source->state.slot, ret_point, exported, err));
+    TRY(pg_slot_create(source->replication, source->state.slot, pg_slot_can_failover(source->conn, source->is_standby),
+                       ret_point, exported, err));
     TRY(pg_source_connect(source->config, source->application_name, false, &conn, err));
     return pg_snapshot_open(conn, exported, source->tables, source->n_tables, &source->snapshot, err);
 }

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/stop.h"
+#include "capture/pg/guard.h"
 #include "capture/pg/lsn.h"
+#include "capture/pg/published.h"
 #include "capture/pg/session.h"
 #include "capture/publisher.h"
 #include "proto/topic.h"
@@ -14,7 +16,6 @@
 enum {
     TABLES_ARENA_BYTES = 64 << 20,
     FACTS_ARENA_BYTES = 16 << 20,
-    STATE_MAX_BYTES = 2048,
     ORIGIN_MAX_BYTES = 64 << 10,
 };
 
@@ -69,47 +70,103 @@ bool pg_session_has_room(const struct batch *batch, size_t n)
 /* What a session finds out before it changes anything. */
 struct findings {
     struct pg_state ledger; /* snapshot NONE: the ledger has no position */
-    struct pg_state server; /* identity only */
-    struct pg_slot slot;
+    struct pg_found found;
     bool publication_exists;
+    struct pg_judgement judgement;
 };
 
-static enum rc check_publication(struct source *source, const struct findings *found, struct err *err)
+static bool accepts_gap(const struct source *source)
 {
-    const struct config_postgresql *config = source->config;
-    if (!found->publication_exists) {
-        if (found->ledger.snapshot == PG_SNAPSHOT_DONE)
-            return err_set(err, ERR_PG_PUBLICATION_MISSING,
-                           "publication \"%s\" does not exist, although the ledger has a position: what it left out "
-                           "meanwhile cannot be known",
-                           config->publication);
-        if (!config->publication_create)
-            return err_set(err, ERR_PG_PUBLICATION_MISSING, "publication \"%s\" does not exist", config->publication);
-        if (config->tables.n == 0)
-            return err_set(err, ERR_PG_PUBLICATION_MISSING,
-                           "publication \"%s\" does not exist, and there are no `tables` to make it for",
-                           config->publication);
-    }
-    return pg_catalog_tables(source->conn, config, config->publication, found->publication_exists,
-                             found->ledger.snapshot == PG_SNAPSHOT_DONE, source->tables_arena, &source->tables,
-                             &source->n_tables, err);
+    return source->context.accept_gap != NULL && *source->context.accept_gap;
 }
 
-static enum rc inspect(struct source *source, const struct ledger_record *last, struct findings *found, struct err *err)
+/* What a missing publication left out is a gap; before there is a position it is made. */
+static enum rc check_publication(struct source *source, struct findings *findings, struct err *err)
 {
     const struct config_postgresql *config = source->config;
-    if (last != NULL)
-        TRY(pg_state_decode(last->state, &found->ledger, err));
+    struct pg_judgement *judgement = &findings->judgement;
+    bool is_gap = findings->ledger.snapshot == PG_SNAPSHOT_DONE;
+    if (!findings->publication_exists && is_gap && judgement->gap.code == ERR_NONE) {
+        judgement->makes_slot = true; /* up to 17 the old one cannot decode what was written without a publication */
+        enum rc rc = err_set(&judgement->gap, ERR_PG_PUBLICATION_MISSING,
+                             "publication \"%s\" does not exist, although the ledger has a position: what it left out "
+                             "meanwhile cannot be known",
+                             config->publication);
+        if (!accepts_gap(source)) {
+            *err = judgement->gap;
+            return rc;
+        }
+    }
+    if (!findings->publication_exists && findings->found.is_standby)
+        return err_set(err, ERR_PG_PUBLICATION_MISSING,
+                       "publication \"%s\" does not exist, and the server is a standby: create it on the primary",
+                       config->publication);
+    if (!findings->publication_exists && !config->publication_create)
+        return err_set(err, ERR_PG_PUBLICATION_MISSING, "publication \"%s\" does not exist", config->publication);
+    if (!findings->publication_exists && config->tables.n == 0)
+        return err_set(err, ERR_PG_PUBLICATION_MISSING,
+                       "publication \"%s\" does not exist, and there are no `tables` to make it for",
+                       config->publication);
+    return pg_catalog_tables(source->conn, config, config->publication, findings->publication_exists, is_gap,
+                             source->tables_arena, &source->tables, &source->n_tables, err);
+}
+
+/* The publication's contents against the ledger's; the same server, or its rows' oids mean nothing. */
+static enum rc compare_publication(struct source *source, struct findings *findings, struct err *err)
+{
+    struct pg_judgement *judgement = &findings->judgement;
+    if (!findings->publication_exists)
+        return RC_OK;
+    TRY(pg_published_read(source->conn, source->config->publication, source->tables, source->n_tables,
+                          source->tables_arena, &findings->found.server.published, err));
+    if (findings->ledger.snapshot != PG_SNAPSHOT_DONE || judgement->gap.code != ERR_NONE)
+        return RC_OK;
+    enum rc rc = pg_published_compare(findings->ledger.published, findings->found.server.published, source->tables,
+                                      source->n_tables, &judgement->gap);
+    return rc == RC_OK || judgement->gap.code == ERR_PG_PUBLICATION_CHANGED ? RC_OK : (*err = judgement->gap, rc);
+}
+
+/* Who the server is, where its log ends, and how it came out of the ledger's timeline. */
+static enum rc look_at_server(struct source *source, struct findings *findings, struct err *err)
+{
+    const struct config_postgresql *config = source->config;
+    struct pg_found *found = &findings->found;
+    uint32_t timeline = findings->ledger.timeline;
+    TRY(pg_server_identity(source->replication, source->conn, config->slot, config->publication, &found->server, err));
+    TRY(pg_server_log_end(source->conn, &found->is_standby, &found->wal_end, err));
+    source->is_standby = found->is_standby;
+    found->fork_lsn = UINT64_MAX;
+    if (findings->ledger.snapshot != PG_SNAPSHOT_NONE && timeline != found->server.timeline)
+        TRY(pg_server_fork(source->replication, found->server.timeline, timeline, &found->fork_lsn, err));
+    return RC_OK;
+}
+
+static enum rc inspect(struct source *source, const struct ledger_record *last, struct findings *findings,
+                       struct err *err)
+{
+    const struct config_postgresql *config = source->config;
+    struct pg_found *found = &findings->found;
+    struct pg_judgement *judgement = &findings->judgement;
+    if (last != NULL) {
+        TRY(pg_state_decode(last->state, source->tables_arena, &findings->ledger, err));
+        found->ledger_written_us = last->written_us;
+    }
+    found->now_us = clock_wall_us();
     TRY(pg_source_connect(config, source->application_name, false, &source->conn, err));
     TRY(pg_slot_read(source->conn, config->slot, &found->slot, err));
-    TRY(pg_server_check(source->conn, !found->slot.exists && found->ledger.snapshot != PG_SNAPSHOT_DONE, err));
+    TRY(pg_server_check(source->conn, !found->slot.exists && findings->ledger.snapshot != PG_SNAPSHOT_DONE, err));
     TRY(pg_source_connect(config, source->application_name, true, &source->replication, err));
-    TRY(pg_server_identity(source->replication, source->conn, config->slot, config->publication, &found->server, err));
-    if (found->ledger.snapshot != PG_SNAPSHOT_NONE)
-        TRY(pg_state_check_identity(&found->ledger, &found->server, err));
-    TRY(pg_publication_exists(source->conn, config->publication, &found->publication_exists, err));
-    TRY(check_publication(source, found, err));
-    TRY(pg_slot_check(&found->slot, &found->ledger, config->slot, err));
+    TRY(look_at_server(source, findings, err));
+    TRY(pg_guard_judge(&findings->ledger, found, judgement, err));
+    TRY(pg_publication_exists(source->conn, config->publication, &findings->publication_exists, err));
+    TRY(check_publication(source, findings, err));
+    TRY(compare_publication(source, findings, err));
+    if (judgement->gap.code != ERR_NONE && !accepts_gap(source)) {
+        *err = judgement->gap;
+        return err_class(err->code);
+    }
+    if (judgement->gap.code != ERR_NONE)
+        TRY(pg_guard_check_acceptable(&findings->ledger, found, judgement, err));
     if (found->slot.active_pid != 0 && strcmp(found->slot.application_name, source->application_name) != 0)
         return err_set(err, ERR_PG_SLOT_ACTIVE, "replication slot \"%s\" is read by process %d (\"%s\", from %s)",
                        config->slot, found->slot.active_pid, found->slot.application_name, found->slot.client);
@@ -132,9 +189,9 @@ static struct source *source_new(const struct source_context *context)
 
 static enum rc source_check(const struct source_context *context, const struct ledger_record *last, struct err *err)
 {
-    struct findings found = {0};
+    struct findings findings = {0};
     struct source *source = source_new(context);
-    enum rc rc = inspect(source, last, &found, err);
+    enum rc rc = inspect(source, last, &findings, err);
     source_close(source);
     return rc;
 }
@@ -154,24 +211,106 @@ static enum rc open_emitter(struct source *source, struct err *err)
     return publisher_topic(source->context.publisher, rejects, &source->emitter.rejects_topic, err);
 }
 
+/* Goes on in spite of a gap: a slot that works, and a state that says where it begins. What was under way in Kafka is
+ * cut off there, unless no part of the log is missing. */
+static enum rc accept_gap(struct source *source, const struct findings *findings, struct err *err)
+{
+    const struct pg_found *found = &findings->found;
+    const struct pg_judgement *judgement = &findings->judgement;
+    char exported[PG_SNAPSHOT_NAME_BYTES];
+    struct pg_state *state = &source->state;
+    uint64_t start = MAX(found->slot.confirmed, state->end_lsn);
+    if (judgement->makes_slot && found->slot.exists)
+        TRY(pg_slot_drop(source->conn, source->config->slot, err));
+    if (judgement->makes_slot)
+        TRY(pg_slot_create(source->replication, source->config->slot,
+                           pg_slot_can_failover(source->conn, found->is_standby), &start, exported, err));
+    source->gap = (struct pg_gap){.from = state->end_lsn, .to = start, .why = err_name(judgement->gap.code)};
+    source->phase = PG_PHASE_GAP;
+    log_warn("gap_accepted", LOG_ERR(&judgement->gap), LOG_STR("source", source->context.source->name),
+             LOG_U64("missing_bytes", start - state->end_lsn));
+    metric_add(METRIC_capture_gaps_total, 1, source->context.source->name, NULL);
+    if (start > state->end_lsn || judgement->is_other_server) {
+        state->end_lsn = start;
+        state->commit_lsn = MAX(state->commit_lsn, start - 1);
+        state->next_ordinal = 0;
+        source->pos = (struct position){state->commit_lsn, 0};
+    }
+    return RC_OK;
+}
+
+static void log_publication_changes(const struct source *source, const struct findings *findings)
+{
+    for (size_t i = 0; i < source->n_tables; i++) {
+        const struct pg_table *table = &source->tables[i];
+        if (pg_published_table(findings->ledger.published, findings->found.server.published, table->oid) ==
+            PG_PUBLISHED_NEW)
+            log_warn("publication_widened", LOG_STR("source", source->context.source->name),
+                     LOG_STR("schema", table->schema), LOG_STR("table", table->name));
+    }
+}
+
+/* The state goes on from the ledger's, with the server's identity as it is now. */
+static void take_up_state(struct source *source, const struct findings *findings)
+{
+    const struct pg_state *server = &findings->found.server;
+    source->state = findings->ledger;
+    memcpy(source->state.system_id, server->system_id, sizeof(server->system_id));
+    memcpy(source->state.slot, server->slot, sizeof(server->slot));
+    memcpy(source->state.publication, server->publication, sizeof(server->publication));
+    source->state.timeline = server->timeline;
+    source->state.database_oid = server->database_oid;
+    source->state.published = server->published;
+    source->state.restart_lsn = findings->judgement.makes_slot ? 0 : findings->found.slot.restart;
+}
+
+/* Slots that were made before the server could, or by an older leat. */
+static enum rc keep_on_standbys(struct source *source, const struct pg_found *found, struct err *err)
+{
+    if (!pg_slot_can_failover(source->conn, found->is_standby) || found->slot.has_failover)
+        return RC_OK;
+    return pg_slot_set_failover(source->replication, source->config->slot, err);
+}
+
+static enum rc resume_session(struct source *source, const struct findings *findings, struct err *err)
+{
+    const struct pg_found *found = &findings->found;
+    TRY(pg_slot_release(source->conn, source->config->slot, source->application_name, err));
+    take_up_state(source, findings);
+    if (findings->judgement.gap.code != ERR_NONE)
+        return accept_gap(source, findings, err);
+    if (found->server.timeline != findings->ledger.timeline)
+        log_warn("failed_over", LOG_STR("source", source->context.source->name),
+                 LOG_U64("from_timeline", findings->ledger.timeline), LOG_U64("to_timeline", found->server.timeline));
+    if (source->context.accept_gap != NULL)
+        *source->context.accept_gap = false; /* nothing is missing: a later gap was not what was accepted */
+    log_publication_changes(source, findings);
+    TRY(keep_on_standbys(source, found, err));
+    source->state.end_lsn = findings->judgement.resume_lsn;
+    source->phase = PG_PHASE_STREAM;
+    return pg_streaming_start(source, err);
+}
+
 static enum rc open_session(struct source *source, const struct ledger_record *last, struct err *err)
 {
-    struct findings found = {0};
-    TRY(inspect(source, last, &found, err));
+    struct findings findings = {0};
+    TRY(inspect(source, last, &findings, err));
     TRY(open_emitter(source, err));
-    bool resumes = found.ledger.snapshot == PG_SNAPSHOT_DONE;
-    if (resumes)
-        TRY(pg_slot_release(source->conn, source->config->slot, source->application_name, err));
-    if (!found.publication_exists)
+    if (!findings.publication_exists) {
         TRY(pg_publication_create(source->conn, source->config->publication, source->tables, source->n_tables, err));
-    source->state = found.ledger.snapshot == PG_SNAPSHOT_NONE ? found.server : found.ledger;
-    source->phase = resumes ? PG_PHASE_STREAM : PG_PHASE_ANNOUNCE;
-    source->emitter.previous_end = resumes ? source->state.end_lsn : 0;
+        TRY(pg_published_read(source->conn, source->config->publication, source->tables, source->n_tables,
+                              source->tables_arena, &findings.found.server.published, err));
+    }
     if (last != NULL) {
         source->pos = last->pos;
         source->commit_time_us = last->commit_time_us;
     }
-    return resumes ? pg_streaming_start(source, err) : RC_OK;
+    source->emitter.previous_end = findings.ledger.snapshot == PG_SNAPSHOT_DONE ? findings.ledger.end_lsn : 0;
+    if (findings.ledger.snapshot == PG_SNAPSHOT_DONE)
+        return resume_session(source, &findings, err);
+    take_up_state(source, &findings);
+    source->phase = PG_PHASE_ANNOUNCE;
+    return RC_OK;
 }
 
 static enum rc source_open(const struct source_context *context, const struct ledger_record *last,
@@ -194,8 +333,20 @@ static enum rc source_open(const struct source_context *context, const struct le
 
 /* ---- the other operations ---- */
 
+/* A whole state of the source, unless the ledger ends inside a transaction that goes on behind the gap. */
+static enum rc mark_gap(struct source *source, struct batch *batch, struct err *err)
+{
+    source->state.gap = &source->gap;
+    TRY(pg_session_mark(source, batch, LEDGER_GAP, source->state.next_ordinal == 0, source->state.end_lsn, err));
+    source->state.gap = NULL;
+    source->phase = PG_PHASE_STREAM;
+    return RC_OK;
+}
+
 static enum rc source_fill(struct source *source, struct batch *batch, struct err *err)
 {
+    if (source->phase == PG_PHASE_GAP)
+        return mark_gap(source, batch, err);
     if (source->phase != PG_PHASE_STREAM)
         return pg_copying_fill(source, batch, err);
     if (source->stream == NULL)
@@ -211,6 +362,8 @@ static enum rc source_idle(struct source *source, struct err *err)
 static void source_close(struct source *source)
 {
     struct err err;
+    if (source->gap.why != NULL && publisher_committed(source->context.publisher) > 0)
+        *source->context.accept_gap = false; /* this one was recorded; another one was not accepted */
     if (source->stream != NULL) {
         pg_stream_confirm(source->stream, publisher_committed(source->context.publisher));
         enum rc rc = pg_stream_flush(source->stream, &err);

@@ -19,6 +19,7 @@ enum pg_phase {
     PG_PHASE_ANNOUNCE, /* the ledger has to know of the slot before it is made */
     PG_PHASE_PREPARE,  /* announced: make the slot, join its snapshot */
     PG_PHASE_COPY,
+    PG_PHASE_GAP, /* accepted: the ledger hears of it before the stream goes on */
     PG_PHASE_STREAM,
 };
 
@@ -27,9 +28,11 @@ struct source {
     const struct config_postgresql *config;
     char application_name[PG_NAME_BYTES];
     enum pg_phase phase;
+    bool is_standby;
     PGconn *conn;        /* questions */
     PGconn *replication; /* until the stream takes it over */
 
+    struct pg_gap gap;     /* why NULL: none was accepted in this session */
     struct pg_state state; /* as of the last mark; the ledger's at first */
     struct position pos;   /* of the last event that was marked, or is in the batch */
     int64_t commit_time_us;

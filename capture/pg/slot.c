@@ -10,6 +10,9 @@
 
 enum {
     PG_OLDEST_VERSION = 130000,
+    PG_VERSION_15 = 150000,
+    PG_VERSION_16 = 160000, /* logical decoding on a standby */
+    PG_VERSION_17 = 170000, /* failover slots */
     RELEASE_ATTEMPTS = 8,
     SQL_MAX_BYTES = 16 << 20,
 };
@@ -37,12 +40,22 @@ static const char SQL_DATABASE_OID[] =
 
 static const char SQL_PUBLICATION[] = "select 1 from pg_catalog.pg_publication where pubname = $1";
 
-static const char SQL_SLOT[] =
-    "select s.slot_type = 'logical' and s.plugin = 'pgoutput' and s.database = pg_catalog.current_database(),"
-    " coalesce(s.wal_status, '') = 'lost', s.confirmed_flush_lsn, coalesce(s.active_pid, 0),"
-    " coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'local')"
-    " from pg_catalog.pg_replication_slots s left join pg_catalog.pg_stat_activity a on a.pid = s.active_pid"
-    " where s.slot_name = $1";
+static const char SQL_LOG_END[] =
+    "select pg_catalog.pg_is_in_recovery(), case when pg_catalog.pg_is_in_recovery()"
+    " then pg_catalog.pg_last_wal_replay_lsn() else pg_catalog.pg_current_wal_insert_lsn() end";
+
+/* Why a slot is lost has a column of its own from 17 on, a flag in 16. */
+#define SQL_SLOT(lost_why, failover)                                                                                   \
+    "select s.slot_type = 'logical' and s.plugin = 'pgoutput' and s.database = pg_catalog.current_database(),"         \
+    " coalesce(" lost_why ", case when s.wal_status = 'lost' or s.restart_lsn is null then 'max_slot_wal_keep_size'"   \
+    " end, ''), s.confirmed_flush_lsn, coalesce(s.active_pid, 0), coalesce(a.application_name, ''),"                   \
+    " coalesce(a.client_addr::text, 'local'), s.restart_lsn, " failover                                                \
+    " from pg_catalog.pg_replication_slots s left join pg_catalog.pg_stat_activity a on a.pid = s.active_pid"          \
+    " where s.slot_name = $1"
+
+static const char SQL_SLOT_BEFORE_16[] = SQL_SLOT("null", "false");
+static const char SQL_SLOT_16[] = SQL_SLOT("case when s.conflicting then 'conflict with recovery' end", "false");
+static const char SQL_SLOT_17[] = SQL_SLOT("s.invalidation_reason", "s.failover");
 
 static const char SQL_TERMINATE[] = "select pg_catalog.pg_terminate_backend($1::int)";
 static const char SQL_DROP_SLOT[] = "select pg_catalog.pg_drop_replication_slot($1)";
@@ -124,8 +137,11 @@ enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err)
         return err_set(err, ERR_PG_QUERY, "the server does not know the role it let in");
     if (strcmp(PQgetvalue(res, 0, 0), "logical") != 0)
         return err_set(err, ERR_PG_CONFIG, "wal_level is \"%s\": it has to be \"logical\"", PQgetvalue(res, 0, 0));
-    if (flag_of(res, 1))
-        return err_set(err, ERR_PG_CONFIG, "the server is a standby: give the primary's address");
+    if (flag_of(res, 1) && PQserverVersion(conn) < PG_VERSION_16)
+        return err_set(
+            err, ERR_PG_CONFIG,
+            "the server is a standby of version %d, which cannot decode (16 can): give the primary's address",
+            PQserverVersion(conn) / 10000);
     if (!flag_of(res, 2))
         return err_set(err, ERR_PG_PERMISSION,
                        "role \"%s\" may not replicate: alter role ... replication (on RDS: grant rds_replication)",
@@ -138,6 +154,42 @@ enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err)
                        "all %s replication slots are in use: raise max_replication_slots, or drop one",
                        PQgetvalue(res, 0, 7));
     return RC_OK;
+}
+
+enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    TRY(ask(conn, SQL_LOG_END, NULL, &res, "read where the log ends", err));
+    TRY(lsn_parse(PQgetvalue(res, 0, 1), ret_lsn, err));
+    *ret_is_standby = flag_of(res, 0);
+    return RC_OK;
+}
+
+/* A history file: a line a timeline, "1\t0/3000158\tno recovery target specified"; the rest is comment.
+ * https://www.postgresql.org/docs/current/protocol-replication.html, TIMELINE_HISTORY */
+static enum rc fork_in_history(const char *history, uint32_t timeline, uint64_t *ret_lsn, struct err *err)
+{
+    *ret_lsn = 0;
+    for (const char *line = history; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+        unsigned parent;
+        char lsn[LSN_TEXT_BYTES];
+        if (sscanf(line, "%u\t%17[0-9A-F/]", &parent, lsn) == 2 && parent == timeline)
+            return lsn_parse(lsn, ret_lsn, err);
+    }
+    return RC_OK;
+}
+
+enum rc pg_server_fork(PGconn *replication, uint32_t own, uint32_t timeline, uint64_t *ret_lsn, struct err *err)
+{
+    char command[64];
+    *ret_lsn = 0;
+    if (own <= 1) /* the first one has no history */
+        return RC_OK;
+    snprintf(command, sizeof(command), "TIMELINE_HISTORY %u", own);
+    SCOPED(PQclear) PGresult *res = PQexec(replication, command);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1)
+        return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not read the history of timeline %u", own);
+    return fork_in_history(PQgetvalue(res, 0, 1), timeline, ret_lsn, err);
 }
 
 enum rc pg_publication_exists(PGconn *conn, const char *publication, bool *ret_exists, struct err *err)
@@ -184,11 +236,17 @@ enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, s
 {
     struct pg_slot slot = {0};
     SCOPED(PQclear) PGresult *res = NULL;
-    TRY(ask(conn, SQL_SLOT, name, &res, "read the replication slot", err));
+    const char *sql = PQserverVersion(conn) >= PG_VERSION_17   ? SQL_SLOT_17
+                      : PQserverVersion(conn) >= PG_VERSION_16 ? SQL_SLOT_16
+                                                               : SQL_SLOT_BEFORE_16;
+    TRY(ask(conn, sql, name, &res, "read the replication slot", err));
     if (PQntuples(res) == 1) {
         slot.exists = true;
         slot.is_ours_by_kind = flag_of(res, 0);
-        slot.is_lost = flag_of(res, 1);
+        copy_text(slot.lost_why, sizeof(slot.lost_why), res, 1);
+        if (!PQgetisnull(res, 0, 6))
+            TRY(lsn_parse(PQgetvalue(res, 0, 6), &slot.restart, err));
+        slot.has_failover = flag_of(res, 7);
         if (!PQgetisnull(res, 0, 2))
             TRY(lsn_parse(PQgetvalue(res, 0, 2), &slot.confirmed, err));
         slot.active_pid = atoi(PQgetvalue(res, 0, 3));
@@ -196,41 +254,6 @@ enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, s
         copy_text(slot.client, sizeof(slot.client), res, 5);
     }
     *ret_slot = slot;
-    return RC_OK;
-}
-
-enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_state *ledger, const char *name, struct err *err)
-{
-    char reached[LSN_TEXT_BYTES], confirmed[LSN_TEXT_BYTES];
-    lsn_format(ledger->end_lsn, reached);
-    if (slot->exists && !slot->is_ours_by_kind)
-        return err_set(err, ERR_PG_SLOT_FOREIGN, "replication slot \"%s\" is not one of pgoutput in this database",
-                       name);
-    if (ledger->snapshot == PG_SNAPSHOT_NONE && slot->exists)
-        return err_set(err, ERR_PG_SLOT_FOREIGN,
-                       "replication slot \"%s\" exists, but the ledger knows nothing of this source", name);
-    if (ledger->snapshot != PG_SNAPSHOT_DONE)
-        return RC_OK;
-    if (!slot->exists)
-        return err_set(err, ERR_PG_SLOT_MISSING,
-                       "replication slot \"%s\" does not exist: the ledger has everything up to %s, changes since then "
-                       "are in no slot",
-                       name, reached);
-    if (slot->is_lost)
-        return err_set(err, ERR_PG_SLOT_LOST,
-                       "replication slot \"%s\" is lost (max_slot_wal_keep_size): the ledger has everything up to %s",
-                       name, reached);
-    if (slot->confirmed == 0)
-        return err_set(err, ERR_PG_SLOT_LOST,
-                       "replication slot \"%s\" was never confirmed, although the ledger has everything up to %s: "
-                       "somebody made it anew",
-                       name, reached);
-    if (slot->confirmed > ledger->end_lsn)
-        return err_set(
-            err, ERR_PG_SLOT_LOST,
-            "replication slot \"%s\" is confirmed up to %s, but the ledger ends at %s: somebody moved it, or "
-            "made it anew",
-            name, lsn_format(slot->confirmed, confirmed), reached);
     return RC_OK;
 }
 
@@ -286,13 +309,32 @@ static enum rc await_result(PGconn *conn, struct err *err)
     return RC_OK;
 }
 
-enum rc pg_slot_create(PGconn *replication, const char *name, uint64_t *ret_consistent_point,
+bool pg_slot_can_failover(PGconn *conn, bool is_standby)
+{
+    return PQserverVersion(conn) >= PG_VERSION_17 && !is_standby;
+}
+
+enum rc pg_slot_set_failover(PGconn *replication, const char *name, struct err *err)
+{
+    SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
+    buf_put_str(&sql, "ALTER_REPLICATION_SLOT ");
+    put_identifier(&sql, name);
+    buf_put_str(&sql, " (FAILOVER true)");
+    SCOPED(PQclear) PGresult *res = PQexec(replication, buf_cstr(&sql));
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not set failover of replication slot \"%s\"", name);
+    return RC_OK;
+}
+
+enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, uint64_t *ret_consistent_point,
                        char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err)
 {
     SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
     buf_put_str(&sql, "CREATE_REPLICATION_SLOT ");
     put_identifier(&sql, name);
-    buf_put_str(&sql, " LOGICAL pgoutput EXPORT_SNAPSHOT");
+    buf_put_str(&sql, PQserverVersion(replication) < PG_VERSION_15 ? " LOGICAL pgoutput EXPORT_SNAPSHOT"
+                      : failover ? " LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER true)"
+                                 : " LOGICAL pgoutput (SNAPSHOT 'export')");
     if (PQsendQuery(replication, buf_cstr(&sql)) == 0)
         return err_pg(err, PG_ROLE_SOURCE, replication, NULL, "could not create replication slot \"%s\"", name);
     TRY(await_result(replication, err));

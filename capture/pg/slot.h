@@ -20,8 +20,13 @@ void pg_application_name(char out[PG_NAME_BYTES], const char *prefix, const char
 /* Fills system_id, timeline, database_oid; slot and publication as configured. */
 MUST_CHECK enum rc pg_server_identity(PGconn *replication, PGconn *conn, const char *slot, const char *publication,
                                       struct pg_state *ret_state, struct err *err);
-/* wal_level, version, role's rights, free walsenders; a free slot when one has to be made. */
+/* wal_level, version (of a standby: 16), role's rights, free walsenders; a free slot when one has to be made. */
 MUST_CHECK enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err);
+/* Where the server's log ends; of a standby: where it is replayed to. */
+MUST_CHECK enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn, struct err *err);
+/* Where `timeline` ends in the history of the server's `own` one; 0: it is not in it. */
+MUST_CHECK enum rc pg_server_fork(PGconn *replication, uint32_t own, uint32_t timeline, uint64_t *ret_lsn,
+                                  struct err *err);
 
 MUST_CHECK enum rc pg_publication_exists(PGconn *conn, const char *publication, bool *ret_exists, struct err *err);
 MUST_CHECK enum rc pg_publication_create(PGconn *conn, const char *publication, const struct pg_table *tables, size_t n,
@@ -30,24 +35,27 @@ MUST_CHECK enum rc pg_publication_create(PGconn *conn, const char *publication, 
 struct pg_slot {
     bool exists;
     bool is_ours_by_kind;                                        /* logical, pgoutput, this database */
-    bool is_lost;                                                /* wal_status lost */
-    uint64_t confirmed;                                          /* 0: not yet */
+    char lost_why[PG_NAME_BYTES];                                /* "": it can be read */
+    bool has_failover;                                           /* standbys keep a copy of it (17) */
+    uint64_t confirmed, restart;                                 /* 0: not yet */
     int active_pid;                                              /* 0: nobody */
     char application_name[PG_NAME_BYTES], client[PG_NAME_BYTES]; /* of the active one */
 };
 MUST_CHECK enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, struct err *err);
-
-/* The slot against what the ledger says of it; the errors that `leat capture` stops with. */
-MUST_CHECK enum rc pg_slot_check(const struct pg_slot *slot, const struct pg_state *ledger, const char *name,
-                                 struct err *err);
 
 /* Ends the walsender of an older process of this source (its application name says so, and it has been fenced
  * in Kafka before) and waits until the slot is free. Anybody else's: ERR_PG_SLOT_ACTIVE. */
 MUST_CHECK enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_name, struct err *err);
 MUST_CHECK enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err);
 /* Makes the slot and a snapshot of exactly its consistent point, which lives until the next command on
- * `replication`. Waits for transactions that are running; RC_AGAIN when a stop was asked for meanwhile. */
-MUST_CHECK enum rc pg_slot_create(PGconn *replication, const char *name, uint64_t *ret_consistent_point,
+ * `replication`. Waits for transactions that are running (and on a standby for the primary to log which ones do);
+ * RC_AGAIN when a stop was asked for meanwhile. failover: standbys that synchronise slots shall have it (17, not on a
+ * standby). */
+MUST_CHECK enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, uint64_t *ret_consistent_point,
                                   char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err);
+/* Can slots of this server be made with failover? */
+bool pg_slot_can_failover(PGconn *conn, bool is_standby);
+/* Nobody may be reading it. */
+MUST_CHECK enum rc pg_slot_set_failover(PGconn *replication, const char *name, struct err *err);
 
 #endif

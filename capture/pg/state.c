@@ -18,6 +18,15 @@ static void put_text(struct buf *out, const char *name, const char *value)
     buf_put_u8(out, ',');
 }
 
+static void put_gap(struct buf *out, const struct pg_gap *gap)
+{
+    char lsn[LSN_TEXT_BYTES];
+    buf_printf(out, ",\"gap\":{\"from\":\"%s\",", lsn_format(gap->from, lsn));
+    buf_printf(out, "\"to\":\"%s\",\"why\":", lsn_format(gap->to, lsn));
+    buf_put_json_string(out, slice_of_str(gap->why));
+    buf_put_u8(out, '}');
+}
+
 void pg_state_encode(const struct pg_state *state, struct buf *out)
 {
     char lsn[LSN_TEXT_BYTES];
@@ -29,7 +38,16 @@ void pg_state_encode(const struct pg_state *state, struct buf *out)
     put_text(out, "snapshot", snapshot_names[state->snapshot]);
     put_text(out, "end_lsn", lsn_format(state->end_lsn, lsn));
     put_text(out, "commit_lsn", lsn_format(state->commit_lsn, lsn));
-    buf_printf(out, "\"next_ordinal\":%" PRIu64 ",\"attempt\":%u}", state->next_ordinal, state->attempt);
+    buf_printf(out, "\"next_ordinal\":%" PRIu64 ",\"attempt\":%u", state->next_ordinal, state->attempt);
+    if (state->restart_lsn != 0)
+        buf_printf(out, ",\"restart_lsn\":\"%s\"", lsn_format(state->restart_lsn, lsn));
+    if (state->published != NULL) {
+        buf_put_str(out, ",\"published\":");
+        buf_put_json_string(out, slice_of_str(state->published));
+    }
+    if (state->gap != NULL)
+        put_gap(out, state->gap);
+    buf_put_u8(out, '}');
 }
 
 static void scoped_json_decref(json_t **json)
@@ -80,7 +98,23 @@ static enum rc get_snapshot(const json_t *object, enum pg_snapshot_state *ret, s
     return malformed(err, "snapshot");
 }
 
-enum rc pg_state_decode(struct slice text, struct pg_state *ret_state, struct err *err)
+/* Keys that older ledgers do not have. */
+static enum rc get_newer(const json_t *object, struct arena *arena, struct pg_state *state, struct err *err)
+{
+    const json_t *published = json_object_get(object, "published");
+    if (json_object_get(object, "restart_lsn") != NULL)
+        TRY(get_lsn(object, "restart_lsn", &state->restart_lsn, err));
+    if (published == NULL)
+        return RC_OK;
+    if (!json_is_string(published))
+        return malformed(err, "published");
+    state->published = arena_strdup(arena, slice_of_str(json_string_value(published)));
+    if (state->published == NULL)
+        return err_set(err, ERR_MEMORY_LIMIT, "the ledger's state is too large");
+    return RC_OK;
+}
+
+enum rc pg_state_decode(struct slice text, struct arena *arena, struct pg_state *ret_state, struct err *err)
 {
     struct pg_state state = {0};
     int64_t timeline, database_oid, ordinal, attempt;
@@ -104,30 +138,8 @@ enum rc pg_state_decode(struct slice text, struct pg_state *ret_state, struct er
         state.database_oid = (uint32_t)database_oid;
         state.next_ordinal = (uint64_t)ordinal;
         state.attempt = (uint32_t)attempt;
+        TRY(get_newer(json, arena, &state, err));
     }
     *ret_state = state;
-    return RC_OK;
-}
-
-enum rc pg_state_check_identity(const struct pg_state *ledger, const struct pg_state *server, struct err *err)
-{
-    if (strcmp(ledger->system_id, server->system_id) != 0)
-        return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the ledger knows the server with system identifier %s, this one has %s", ledger->system_id,
-                       server->system_id);
-    if (ledger->timeline != server->timeline)
-        return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the ledger knows timeline %u of the server, now it is %u: a standby was promoted, or a backup "
-                       "restored",
-                       ledger->timeline, server->timeline);
-    if (ledger->database_oid != server->database_oid)
-        return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows the database with oid %u, this one has %u",
-                       ledger->database_oid, server->database_oid);
-    if (strcmp(ledger->slot, server->slot) != 0)
-        return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows slot \"%s\", the configuration says \"%s\"",
-                       ledger->slot, server->slot);
-    if (strcmp(ledger->publication, server->publication) != 0)
-        return err_set(err, ERR_LEDGER_IDENTITY, "the ledger knows publication \"%s\", the configuration says \"%s\"",
-                       ledger->publication, server->publication);
     return RC_OK;
 }
