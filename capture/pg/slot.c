@@ -54,7 +54,9 @@ static const char SQL_LOG_END[] =
     " where s.slot_name = $1"
 
 static const char SQL_SLOT_BEFORE_16[] = SQL_SLOT("null", "false");
-static const char SQL_SLOT_16[] = SQL_SLOT("case when s.conflicting then 'conflict with recovery' end", "false");
+static const char SQL_SLOT_16[] = SQL_SLOT("case when s.conflicting and pg_catalog.pg_is_in_recovery()"
+                                           " then 'conflict with recovery, or max_slot_wal_keep_size' end",
+                                           "false");
 static const char SQL_SLOT_17[] = SQL_SLOT("s.invalidation_reason", "s.failover");
 
 static const char SQL_TERMINATE[] = "select pg_catalog.pg_terminate_backend($1::int)";

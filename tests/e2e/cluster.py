@@ -31,8 +31,11 @@ class Template:
     def copy(self, major, target):
         made = self.folder / major
         if not made.exists():
-            postgres.init_cluster(Cache().postgres_bin(major), made, SETTINGS, f"postgresql {major}")
+            self.init(major, made)
         copy_folder(made, target)
+
+    def init(self, major, target):
+        postgres.init_cluster(Cache().postgres_bin(major), target, SETTINGS, f"postgresql {major}")
 
 
 def copy_folder(source, target):

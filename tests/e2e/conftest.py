@@ -86,9 +86,10 @@ def clusters(request, templates):
     folder.mkdir(parents=True)
     made = []
 
-    def make(major, name="server", **settings):
+    def make(major, name="server", same_identity=True, **settings):
+        """All servers of one version have one system identifier, unless they shall not."""
         cluster = Cluster(major, folder, name, made)
-        templates.copy(major, cluster.data)
+        templates.copy(major, cluster.data) if same_identity else templates.init(major, cluster.data)
         return cluster.set(**settings).start()
 
     try:
