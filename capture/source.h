@@ -25,7 +25,7 @@ struct source_context {
     struct publisher *publisher; /* publisher_topic() */
     struct batch_queue *queue;   /* batch_queue_is_idle(), batch_queue_fd() */
     struct source_notes *notes;
-    bool *accept_gap;            /* a person accepts that changes are missing, once; NULL or false: nobody does */
+    bool *accept_gap; /* a person accepts that changes are missing, once; NULL or false: nobody does */
 };
 
 struct source;
