@@ -46,14 +46,17 @@ static const char SQL_COLUMNS_ALIKE[] =
     " group by t.place, regexp_replace(regexp_replace(a.attname, '[^A-Za-z0-9_]', '_', 'g'), '^([0-9])', '_\\1')"
     " having count(*) > 1 order by t.place limit 1";
 
+#define SQL_PLACE_IN_INDEX(flag)                                                                                       \
+    " coalesce((select p.place from pg_catalog.pg_index i,"                                                            \
+    "  unnest(i.indkey::int2[]) with ordinality p(attnum, place)"                                                      \
+    "  where i.indrelid = a.attrelid and i." flag " and p.attnum = a.attnum and p.place <= i.indnkeyatts limit 1), 0)"
+
+// clang-format off
 static const char SQL_COLUMN_FACTS[] =
     "select case when not a.attisdropped then a.attname end, a.attnotnull,"
-    " coalesce((select p.place from pg_catalog.pg_index i,"
-    "  unnest(i.indkey::int2[]) with ordinality p(attnum, place)"
-    "  where i.indrelid = c.oid and p.attnum = a.attnum and p.place <= i.indnkeyatts"
-    "  and case c.relreplident when 'i' then i.indisreplident else i.indisprimary end limit 1), 0)"
-    " from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid"
-    " where c.oid = $1 and a.attnum > 0 order by a.attnum";
+    SQL_PLACE_IN_INDEX("indisprimary") "," SQL_PLACE_IN_INDEX("indisreplident")
+    " from pg_catalog.pg_attribute a where a.attrelid = $1 and a.attnum > 0 order by a.attnum";
+// clang-format on
 
 /* Takes off domains, and once an array, from each type. A domain over a domain has no modifier of its own: the innermost
  * one counts. int2vector and its like are no arrays: their text is another. */
@@ -353,7 +356,8 @@ static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct aren
     for (int row = 0; row < PQntuples(res); row++)
         columns[row] = (struct pg_column_facts){.name = text_in(arena, res, row, 0),
                                                 .not_null = flag_of(res, row, 1),
-                                                .key_position = atoi(PQgetvalue(res, row, 2))};
+                                                .primary_position = atoi(PQgetvalue(res, row, 2)),
+                                                .identity_position = atoi(PQgetvalue(res, row, 3))};
     facts->columns = columns;
     facts->n_columns = (size_t)PQntuples(res);
     return RC_OK;
@@ -419,7 +423,8 @@ enum rc pg_catalog_relation(PGconn *conn, const struct pg_table *table, struct a
             return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", table->schema, table->name);
         bool is_key = table->replica_identity == 'f';
         for (size_t i = 0; i < facts.n_columns; i++)
-            is_key = is_key || (facts.columns[i].key_position > 0 && strcmp(facts.columns[i].name, name) == 0);
+            is_key = is_key || (pg_column_key_position(&facts.columns[i], (uint8_t)table->replica_identity) > 0 &&
+                                strcmp(facts.columns[i].name, name) == 0);
         ret_relation->columns[row] = (struct pgoutput_column){.flags = is_key ? PGOUTPUT_COLUMN_KEY : 0,
                                                               .name = name,
                                                               .type_oid = oid_of(res, row, 1),

@@ -36,8 +36,15 @@ MUST_CHECK enum rc pg_catalog_has(PGconn *conn, uint32_t oid, const char *schema
 struct pg_column_facts {
     const char *name; /* NULL: dropped */
     bool not_null;
-    int key_position; /* in the primary key (or the replica identity's index), from 1; 0: not in it */
+    int primary_position;  /* in the primary key, from 1; 0: not in it */
+    int identity_position; /* in the index of `replica identity using index`, from 1; 0: not in it, or there is none */
 };
+
+/* The position in the key that a table with this replica identity goes by. */
+static inline int pg_column_key_position(const struct pg_column_facts *column, uint8_t replica_identity)
+{
+    return replica_identity == 'i' ? column->identity_position : column->primary_position;
+}
 
 struct pg_type_facts {
     uint32_t oid;        /* as the column has it */

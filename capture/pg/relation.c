@@ -124,15 +124,16 @@ static bool has_whole_key(const struct pgoutput_relation *announced, const struc
 {
     size_t wanted = 0, found = 0;
     for (size_t i = 0; i < facts->n_columns; i++)
-        wanted += facts->columns[i].key_position > 0;
+        wanted += facts->columns[i].primary_position > 0;
     for (size_t i = 0; i < announced->n_columns; i++)
-        found += map[i]->key_position > 0;
+        found += map[i]->primary_position > 0;
     return found == wanted;
 }
 
-static int key_rank(const struct pg_column_facts *facts)
+static int key_rank(const struct pg_column_facts *facts, uint8_t replica_identity)
 {
-    return facts->key_position == 0 ? INT16_MAX : facts->key_position;
+    int position = pg_column_key_position(facts, replica_identity);
+    return position == 0 ? INT16_MAX : position;
 }
 
 /* Key order is the index's; columns that the catalog does not rank keep the table's order behind the others. */
@@ -140,18 +141,19 @@ static void compile_key(struct pg_relation *relation, const struct pgoutput_rela
                         const struct pg_table_facts *facts, const struct pg_column_facts *const *map, uint16_t *key)
 {
     size_t n = 0;
+    uint8_t identity = announced->replica_identity;
     bool ask_catalog = key_is_the_catalogs(announced);
     relation->shape.key_columns = key;
     if (ask_catalog && !has_whole_key(announced, facts, map))
         return;
     for (uint16_t i = 0; i < announced->n_columns; i++) {
-        relation->is_key[i] = ask_catalog ? map[i]->key_position > 0
+        relation->is_key[i] = ask_catalog ? map[i]->primary_position > 0
                                           : (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
         if (!relation->is_key[i])
             continue;
         relation->shape.columns[i].optional = false;
         size_t at = n++;
-        for (; at > 0 && key_rank(map[key[at - 1]]) > key_rank(map[i]); at--)
+        for (; at > 0 && key_rank(map[key[at - 1]], identity) > key_rank(map[i], identity); at--)
             key[at] = key[at - 1];
         key[at] = i;
     }

@@ -5,6 +5,7 @@ import io
 import json
 import urllib.request
 
+import confluent_kafka.admin
 import fastavro
 import psycopg
 import pytest
@@ -243,6 +244,22 @@ def test_a_row_larger_than_a_record_may_be_stops_with_its_table_and_the_setting(
     assert failure["code"] == "KAFKA_TOO_LARGE", failure
     assert "public.large" in failure["error"], failure
     assert "message_max_bytes" in failure["hint"], failure
+    road.configure()
+    topic = confluent_kafka.admin.ConfigResource(
+        confluent_kafka.admin.ConfigResource.Type.TOPIC,
+        f"{road.prefix}.public.large",
+        incremental_configs=[
+            confluent_kafka.admin.ConfigEntry(
+                "max.message.bytes", "8388608", incremental_operation=confluent_kafka.admin.AlterConfigOpType.SET
+            )
+        ],
+    )
+    admin = road.servers.kafka_admin()
+    for done in admin.incremental_alter_configs([topic]).values():
+        done.result(20)
+    worker.start()
+    caught_up(road, worker)
+    assert [len(row["v"]) for row in reader.rows("public.large")] == [5, 320000]
 
 
 # ---- keys ----

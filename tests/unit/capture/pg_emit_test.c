@@ -10,7 +10,7 @@ static struct pgoutput_relation announced; /* large */
 static struct pgoutput_msg msg;
 
 static const struct pg_column_facts column_facts[] = {
-    {"b", true, 2}, {"a", true, 1}, {"name", true, 0}, {"big", false, 0}, {"n", false, 0}};
+    {"b", true, 2, 0}, {"a", true, 1, 0}, {"name", true, 0, 0}, {"big", false, 0, 0}, {"n", false, 0, 0}};
 static const struct pg_type_facts type_facts[] = {
     {23, {.oid = 23, .typmod = -1, .name = "int4"}},
     {25, {.oid = 25, .typmod = -1, .name = "text"}},
@@ -389,6 +389,18 @@ static const struct {
      {2, 0, 0, 0, 0, 1},
      ""},
     {"nothing: the primary key, of inserts", 'n', false, {"b", "a", "name", "big", "n"}, {2, 1}, "1,0"},
+    {"an index, in its order, which is not the primary key's",
+     'i',
+     true,
+     {"b", "a", "name", "big", "n"},
+     {1, 2},
+     "1,0"},
+    {"full, when the catalog has an index as identity by now: still the primary key",
+     'f',
+     false,
+     {"b", "a", "name", "big", "n"},
+     {1, 2},
+     "0,1"},
     {"an index that was dropped", 'i', false, {"b", "a", "name", "big", "n"}, {0}, ""},
 };
 
@@ -401,8 +413,9 @@ static struct pg_relation *compile_key_case(size_t i)
     for (; catalog.n_columns < ARRAY_LEN(columns) && key_cases[i].catalog[catalog.n_columns] != NULL;
          catalog.n_columns++) {
         const char *name = key_cases[i].catalog[catalog.n_columns];
-        columns[catalog.n_columns] = (struct pg_column_facts){*name == '\0' ? NULL : name, true,
-                                                              key_cases[i].key_positions[catalog.n_columns]};
+        int identity_position = catalog.n_columns < 2 ? 2 - (int)catalog.n_columns : 0; /* an index of (a, b) */
+        columns[catalog.n_columns] = (struct pg_column_facts){
+            *name == '\0' ? NULL : name, true, key_cases[i].key_positions[catalog.n_columns], identity_position};
     }
     pg_relation_free(relation_of(key_cases[i].identity)); /* fills `announced` */
     announced.columns[0].flags = announced.columns[1].flags = key_cases[i].flagged || key_cases[i].identity == 'f';
@@ -428,22 +441,22 @@ static void column_renamed_since_keeps_what_the_catalog_knows(void **state)
     (void)state;
     struct err err = {0};
     struct pg_relation *relation;
-    static const struct pg_column_facts renamed[] = {{"b", true, 2},   {"a", true, 1},  {"title", true, 0},
-                                                     {NULL, false, 0}, {"n", false, 0}, {"extra", true, 0}};
+    static const struct pg_column_facts renamed[] = {{"b", true, 2, 0},   {"a", true, 1, 0},  {"title", true, 0, 0},
+                                                     {NULL, false, 0, 0}, {"n", false, 0, 0}, {"extra", true, 0, 0}};
     const struct pg_table_facts catalog = {renamed, ARRAY_LEN(renamed), type_facts, ARRAY_LEN(type_facts)};
     pg_relation_free(relation_of('d'));
     ASSERT_OK(pg_relation_compile(&announced, &catalog, &options, &relation, &err), &err);
     CHECK_STR("name", relation->shape.columns[2].name, "the announced name");
     CHECK_EQ(false, relation->shape.columns[2].optional, "renamed, and the next one was dropped since");
     pg_relation_free(relation);
-    static const struct pg_column_facts unclear[] = {{"b", true, 2},   {"a", true, 1},     {"title", true, 0},
-                                                     {NULL, false, 0}, {"large", true, 0}, {"n", false, 0}};
+    static const struct pg_column_facts unclear[] = {{"b", true, 2, 0},   {"a", true, 1, 0},     {"title", true, 0, 0},
+                                                     {NULL, false, 0, 0}, {"large", true, 0, 0}, {"n", false, 0, 0}};
     const struct pg_table_facts three = {unclear, ARRAY_LEN(unclear), type_facts, ARRAY_LEN(type_facts)};
     ASSERT_OK(pg_relation_compile(&announced, &three, &options, &relation, &err), &err);
     CHECK_EQ(true, relation->shape.columns[2].optional, "two in the place of three: there is no telling");
     pg_relation_free(relation);
     static const struct pg_column_facts one[] = {
-        {"b", true, 2}, {"a", true, 1}, {"title", true, 0}, {"big", false, 0}, {"n", false, 0}};
+        {"b", true, 2, 0}, {"a", true, 1, 0}, {"title", true, 0, 0}, {"big", false, 0, 0}, {"n", false, 0, 0}};
     const struct pg_table_facts plain = {one, ARRAY_LEN(one), type_facts, ARRAY_LEN(type_facts)};
     ASSERT_OK(pg_relation_compile(&announced, &plain, &options, &relation, &err), &err);
     CHECK_EQ(false, relation->shape.columns[2].optional, "between its neighbours it is the same column");
@@ -528,18 +541,20 @@ static void cache_replaces_by_id(void **state)
 {
     (void)state;
     struct pg_relcache *cache = pg_relcache_new();
+    const uint32_t first = 4000000000; /* beyond what a signed number holds */
     for (uint32_t i = 0; i < 100; i++) {
         struct pg_relation *relation = relation_of('d');
-        relation->id = (i * 37) % 50; /* each twice, in no order */
+        relation->id = first + (i * 37) % 50; /* each twice, in no order */
         relation->topic_index = i;
         pg_relcache_put(cache, relation);
         assert_ptr_equal(relation, pg_relcache_find(cache, relation->id));
     }
-    for (uint32_t id = 0; id < 50; id++) {
+    for (uint32_t id = first; id < first + 50; id++) {
         assert_non_null(pg_relcache_find(cache, id));
         assert_true(pg_relcache_find(cache, id)->topic_index >= 50);
     }
-    assert_null(pg_relcache_find(cache, 50));
+    assert_null(pg_relcache_find(cache, first + 50));
+    assert_null(pg_relcache_find(cache, first - 1));
     pg_relcache_free(cache);
 }
 
