@@ -53,7 +53,7 @@ struct config_http {
 struct config_postgresql {
     const char *host, *database, *user, *password, *sslmode, *sslrootcert, *slot, *publication;
     int64_t port;
-    bool publication_create, tombstones_on_delete;
+    bool publication_create, tombstones_on_delete, heartbeat_topic;
     struct config_string_list tables;
     bool streaming;
     const char *spool_dir;

@@ -63,6 +63,13 @@ void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix)
     topic_put_part(&name, "leat.rejects");
 }
 
+void topic_of_heartbeats(char out[TOPIC_NAME_BYTES], const char *prefix)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, "__debezium-heartbeat");
+    topic_put_part(&name, prefix);
+}
+
 static char topic_fold(char c)
 {
     return c == '.' ? '_' : c;

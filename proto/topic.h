@@ -17,5 +17,7 @@ void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix);
 bool topic_collides(const char *a, const char *b);
 /* A table's topic that is one of leat's own: of the rejects, or a ledger. */
 bool topic_is_reserved(const char *topic, const char *prefix);
+/* __debezium-heartbeat.<prefix> */
+void topic_of_heartbeats(char out[TOPIC_NAME_BYTES], const char *prefix);
 
 #endif

@@ -9,7 +9,8 @@ enum { LEDGER_RECORD_MAX_BYTES = 32 << 20 }; /* address space: one decoded recor
 struct ledger_reader {
     struct log *log;
     char *source, *topic;
-    const char *ignored_topic;
+    const char *ignored_topics[LEDGER_READER_MAX_IGNORED];
+    size_t n_ignored;
     struct arena *arena; /* of the current record */
     struct ledger_record record;
     bool has_record, in_record;
@@ -44,7 +45,16 @@ void ledger_reader_free(struct ledger_reader *reader)
 
 void ledger_reader_ignore(struct ledger_reader *reader, const char *topic)
 {
-    reader->ignored_topic = topic;
+    assert(reader->n_ignored < LEDGER_READER_MAX_IGNORED);
+    reader->ignored_topics[reader->n_ignored++] = topic;
+}
+
+static bool is_ignored(const struct ledger_reader *reader, const char *topic)
+{
+    for (size_t i = 0; i < reader->n_ignored; i++)
+        if (strcmp(reader->ignored_topics[i], topic) == 0)
+            return true;
+    return false;
 }
 
 enum rc ledger_reader_seek(struct ledger_reader *reader, int64_t next, struct err *err)
@@ -177,8 +187,7 @@ enum rc ledger_reader_step(struct ledger_reader *reader, int timeout_ms, enum le
         TRY(record_begin(reader, timeout_ms, err));
     while (reader->partition_at < reader->record.n_partitions) {
         const struct ledger_partition *range = &reader->record.partitions[reader->partition_at];
-        bool ignored = reader->ignored_topic != NULL && strcmp(range->topic, reader->ignored_topic) == 0;
-        if (reader->event_position < range->next && !ignored) {
+        if (reader->event_position < range->next && !is_ignored(reader, range->topic)) {
             TRY(read_range(reader, range, timeout_ms, ret_events, err));
             *ret_step = LEDGER_STEP_EVENTS;
             return RC_OK;

@@ -15,7 +15,8 @@ struct ledger_reader;
 /* The log must outlive the reader; the names are copied. */
 struct ledger_reader *ledger_reader_new(struct log *log, const char *source, const char *ledger_topic);
 void ledger_reader_free(struct ledger_reader *reader);
-/* Passes over what records list of this topic (the reject topic). Borrowed. */
+enum { LEDGER_READER_MAX_IGNORED = 4 };
+/* Passes over what records list of this topic (rejects, heartbeats). Borrowed; at most so many. */
 void ledger_reader_ignore(struct ledger_reader *reader, const char *topic);
 
 /* Goes to a record of the ledger, -1: its first. RC_AGAIN: the ledger does not exist yet (only for -1).

@@ -24,6 +24,8 @@ enum {
 enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut, uint64_t confirm,
                         struct err *err)
 {
+    if (source->stream != NULL)
+        heartbeat_put(&source->heartbeat, batch, source->pos);
     struct buf out = arena_open(batch->arena);
     pg_state_encode(&source->state, &out);
     struct slice state = arena_close(batch->arena, &out);
@@ -296,6 +298,8 @@ static enum rc open_session(struct source *source, const struct ledger_record *l
     struct findings findings = {0};
     TRY(inspect(source, last, &findings, err));
     TRY(open_emitter(source, err));
+    if (source->config->heartbeat_topic)
+        TRY(heartbeat_open(&source->context, &source->heartbeat, err));
     if (!findings.publication_exists) {
         TRY(pg_publication_create(source->conn, source->config->publication, source->tables, source->n_tables, err));
         TRY(pg_published_read(source->conn, source->config->publication, source->tables, source->n_tables,

@@ -3,6 +3,7 @@
 #ifndef LEAT_CAPTURE_PG_SESSION_H
 #define LEAT_CAPTURE_PG_SESSION_H
 
+#include "capture/heartbeat.h"
 #include "capture/pg/emit.h"
 #include "capture/pg/relation.h"
 #include "capture/pg/slot.h"
@@ -46,6 +47,7 @@ struct source {
     struct arena *facts_arena; /* while a relation is compiled */
     struct pgoutput_msg *msg;
     struct pg_emitter emitter;
+    struct heartbeat heartbeat;
 
     /* first copy */
     struct pg_snapshot *snapshot;

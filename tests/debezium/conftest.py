@@ -94,9 +94,15 @@ def twin(request, servers, reader, binary, worker, ledger):
         made.close()
 
 
-def pytest_collection_modifyitems(items):
-    """What asks about all tests runs after them."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+def pytest_collection_modifyitems(config, items):
+    """What asks about all tests runs after them, and not when only some of them are run."""
+    last = [item for item in items if item.get_closest_marker("last")]
+    items[:] = [item for item in items if item not in last]
+    some = config.option.keyword or config.option.seed is not None or any(".py" in word for word in config.args)
+    if some:
+        config.hook.pytest_deselected(items=last)
+    else:
+        items += last
 
 
 def pytest_configure(config):

@@ -1,5 +1,7 @@
 """Debezium's options that leat has too, under its own names."""
 
+from bank import wait
+
 
 def changes(twin, table="t"):
     twin.sql(f"insert into {table} (id, v) values (1, 'a'), (2, 'b')")
@@ -33,3 +35,25 @@ def test_origin(twin):
         twin.sql("select pg_replication_origin_drop('other side')")
     origins = [record.value["source"]["origin"] for record in twin.records("leat", ["public.t"])["public.t"] if record.value]
     assert origins[0] == "other side" and origins[-1] is None
+
+
+def test_heartbeats(twin):
+    """A record with the wall clock in a topic of its own, also when nothing happens."""
+    twin.sql("create table t (id int primary key, v text)")
+    twin.start(connector={"heartbeat.interval.ms": "200"},
+               source={"heartbeat_interval": "200ms"}, postgresql={"heartbeat_topic": True})  # fmt: skip
+
+    def heartbeats(side):
+        topic = f"__debezium-heartbeat.{twin.prefixes[side]}"
+        return twin.reader.records([topic])[topic]
+
+    for side in twin.prefixes:
+        before = len(heartbeats(side))
+        wait.until(lambda: len(heartbeats(side)) > before + 2, 20, f"heartbeats of {side}")
+    changes(twin)
+    twin.check(minimum=8)
+    theirs, ours = (heartbeats(side)[-1] for side in ("debezium", "leat"))
+    assert ours.key == {"serverName": twin.prefixes["leat"]} and theirs.key == {"serverName": twin.prefixes["debezium"]}
+    assert abs(ours.value["ts_ms"] - theirs.value["ts_ms"]) < 60_000 and ours.value.keys() == theirs.value.keys()
+    assert ours.key_schema == theirs.key_schema
+    assert ours.value_schema == theirs.value_schema
