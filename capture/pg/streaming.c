@@ -15,8 +15,10 @@
 enum {
     LOOK_EVERY = 256,                   /* messages between two looks at clocks, feedback and the stop flag */
     MESSAGE_MIN_MAX_BYTES = 64 << 20,   /* a row's text may have this much, or eight times the largest record */
-    BULK_RECORDS = 500,                 /* a batch with so many is of a busy stream, ... */
-    BULK_AGE_US = 50 * US_PER_MS,       /* ... and gathers this long before it is published */
+    PACE_US = 15 * US_PER_MS,           /* between two batches of a stream that is quiet otherwise */
+    GATHER_US = 10 * US_PER_MS,         /* while more keeps coming, a batch gathers this long, ... */
+    BULK_RECORDS = 500,                 /* ... and when it has so many by then, */
+    BULK_GATHER_US = 50 * US_PER_MS,    /* this long: nobody waits for a single event of a flood */
     SHUTDOWN_IDLE_US = 500 * US_PER_MS, /* a server that asks gets a position this often */
 };
 
@@ -406,6 +408,17 @@ static bool is_heartbeat_due(struct source *source, int64_t now_us)
            pg_stream_take_asked(source->stream);
 }
 
+/* When a batch goes to a publisher that is free. A Kafka commit costs about the same whatever it holds: at a distance
+ * from the last one it goes at once, for the sake of latency; close to it, or while more keeps coming, it is given a
+ * moment to become worth one. */
+static int64_t publish_at_us(const struct source *source, const struct batch *batch)
+{
+    if (batch->n_records >= BULK_RECORDS)
+        return batch->opened_mono_us + BULK_GATHER_US;
+    int64_t gathered_us = batch->opened_mono_us + GATHER_US;
+    return pg_stream_flows(source->stream) ? gathered_us : MIN(gathered_us, source->marked_mono_us + PACE_US);
+}
+
 static enum rc wait_for_more(struct source *source, const struct batch *batch, int64_t now_us, struct err *err)
 {
     int64_t left_us = heartbeat_left_us(source, now_us);
@@ -414,7 +427,7 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     if (source->in_transaction)
         left_us = US_PER_S;
     else if (batch->n_records > 0)
-        left_us = publishing ? age_left_us(source, batch, now_us) : batch->opened_mono_us + BULK_AGE_US - now_us;
+        left_us = publishing ? age_left_us(source, batch, now_us) : publish_at_us(source, batch) - now_us;
     int64_t wait_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
     TRY(pg_stream_wait(source->stream, queue_fd, (int)MIN(wait_ms, MS_PER_S), err));
     if (queue_fd >= 0) {
@@ -424,18 +437,6 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     }
     TRY(pg_session_check_publisher(source, err));
     return look_around(source, err);
-}
-
-/* The publisher is free. A Kafka commit costs the same whatever it holds (librdkafka's main thread alone
- * turns for 2 to 3 ms in each transaction, measured with 2.0.2), so on a busy stream a batch is given a
- * moment to become worth one. */
-static bool is_worth_a_commit(const struct source *source, const struct batch *batch, int64_t now_us)
-{
-    if (!batch_queue_is_idle(source->context.queue))
-        return false;
-    if (now_us - batch->opened_mono_us >= BULK_AGE_US)
-        return true;
-    return batch->n_records < BULK_RECORDS && !pg_stream_flows(source->stream);
 }
 
 /* Everything in the batch is of whole transactions: also when another one has begun and nothing of it is in.
@@ -472,7 +473,7 @@ enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err
                 return mark_idle(source, batch, err);
             continue;
         }
-        if (has_whole && is_worth_a_commit(source, batch, now_us))
+        if (has_whole && batch_queue_is_idle(source->context.queue) && publish_at_us(source, batch) <= now_us)
             return mark_commit(source, batch, err);
         if (batch->n_records == 0 && is_heartbeat_due(source, now_us))
             return mark_idle(source, batch, err);
