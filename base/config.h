@@ -54,7 +54,7 @@ struct config_postgresql {
     const char *host, *database, *user, *password, *sslmode, *sslrootcert, *slot, *publication;
     int64_t port;
     bool publication_create, tombstones_on_delete, heartbeat_topic;
-    struct config_string_list tables;
+    struct config_string_list tables, message_prefixes, message_prefixes_excluded;
     bool streaming;
     const char *spool_dir;
     int64_t spool_max_bytes;

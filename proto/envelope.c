@@ -133,17 +133,33 @@ static const struct {
         NULLABLE("wallTime", "long")},
 };
 
+#define TRANSACTION_FIELD \
+    ",{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"block\",\"namespace\":\"event\"," \
+    "\"fields\":[" \
+    REQUIRED("id", "string") "," \
+    REQUIRED("total_order", "long") "," \
+    REQUIRED("data_collection_order", "long") \
+    "],\"connect.version\":1,\"connect.name\":\"event.block\"}],\"default\":null}"
+
 static const char ENVELOPE_LAST_FIELDS[] =
-    ",{\"name\":\"transaction\",\"type\":[\"null\",{\"type\":\"record\",\"name\":\"block\",\"namespace\":\"event\","
-    "\"fields\":["
-    REQUIRED("id", "string") ","
-    REQUIRED("total_order", "long") ","
-    REQUIRED("data_collection_order", "long")
-    "],\"connect.version\":1,\"connect.name\":\"event.block\"}],\"default\":null},"
+    TRANSACTION_FIELD ","
     REQUIRED("op", "string") ","
     NULLABLE("ts_ms", "long") ","
     NULLABLE("ts_us", "long") ","
     NULLABLE("ts_ns", "long");
+
+/* A logical message; the source stands between the two. */
+#define MESSAGE_NAMESPACE "io.debezium.connector.postgresql"
+static const char MESSAGE_FIRST_FIELDS[] = REQUIRED("op", "string") "," NULLABLE("ts_ms", "long");
+static const char MESSAGE_LAST_FIELDS[] =
+    TRANSACTION_FIELD
+    ",{\"name\":\"message\",\"type\":{\"type\":\"record\",\"name\":\"Message\",\"namespace\":\"" MESSAGE_NAMESPACE "\","
+    "\"fields\":[" NULLABLE("prefix", "string") "," NULLABLE("content", "bytes") "],\"connect.version\":1,"
+    "\"connect.name\":\"" MESSAGE_NAMESPACE ".Message\"}}";
+static const char MESSAGE_KEY_SCHEMA[] =
+    "{\"type\":\"record\",\"name\":\"MessageKey\",\"namespace\":\"" MESSAGE_NAMESPACE "\","
+    "\"fields\":[" NULLABLE("prefix", "string") "],\"connect.version\":1,"
+    "\"connect.name\":\"" MESSAGE_NAMESPACE ".MessageKey\"}";
 // clang-format on
 
 static void put_source_field(struct buf *out, enum connector connector)
@@ -180,6 +196,21 @@ enum rc envelope_key_schema(struct buf *out, const struct table_shape *shape, st
     }
     put_record_tail(out, shape->topic, "Key", 0);
     return schema_done(out, shape->topic, err);
+}
+
+void envelope_message_schema(struct buf *out)
+{
+    buf_put_str(out,
+                "{\"type\":\"record\",\"name\":\"MessageValue\",\"namespace\":\"" MESSAGE_NAMESPACE "\",\"fields\":[");
+    buf_put_str(out, MESSAGE_FIRST_FIELDS);
+    put_source_field(out, CONNECTOR_POSTGRESQL);
+    buf_put_str(out, MESSAGE_LAST_FIELDS);
+    buf_put_str(out, "],\"connect.version\":1,\"connect.name\":\"" MESSAGE_NAMESPACE ".MessageValue\"}");
+}
+
+void envelope_message_key_schema(struct buf *out)
+{
+    buf_put_str(out, MESSAGE_KEY_SCHEMA);
 }
 
 /* --- events --- */
@@ -373,31 +404,60 @@ static uint8_t *write_origin(uint8_t *at, const struct envelope_source *source)
     return write_some_long(at, (int64_t)source->origin_lsn);
 }
 
-void envelope_end(const struct envelope *envelope, struct buf *out, enum envelope_op op,
-                  const struct envelope_source *source, int64_t now_us)
+/* The record `source`; of documents without its last fields, which are constant. */
+static inline uint8_t *write_source(uint8_t *at, const struct envelope *envelope, const struct envelope_source *source)
 {
-    uint8_t *start = buf_reserve(out, envelope->max_bytes + source->origin.len);
-    if (UNLIKELY(start == NULL))
-        return;
-    uint8_t *at = write_stretch(start, envelope, STRETCH_SERVER);
+    at = write_stretch(at, envelope, STRETCH_SERVER);
     at = write_long(at, floor_ms(source->commit_time_us));
     at = write_stretch(at, envelope, source->snapshot ? STRETCH_SNAPSHOT : STRETCH_STREAM);
     at = write_sequence(at, source);
     at = write_some_long(at, source->commit_time_us);
     at = write_optional_ns(at, source->commit_time_us);
     at = write_stretch(at, envelope, STRETCH_TABLE);
-    if (envelope->connector == CONNECTOR_POSTGRESQL) {
-        at = write_optional(at, source->transaction_id);
-        at = write_optional(at, source->lsn);
-        *at++ = 0; /* xmin: Debezium's too is null unless it is asked to fetch it */
-        at = write_origin(at, source);
-    } else {
-        at = write_long(at, (int32_t)(source->ordinal > INT32_MAX ? INT32_MAX : source->ordinal));
-    }
+    if (envelope->connector != CONNECTOR_POSTGRESQL)
+        return write_long(at, (int32_t)(source->ordinal > INT32_MAX ? INT32_MAX : source->ordinal));
+    at = write_optional(at, source->transaction_id);
+    at = write_optional(at, source->lsn);
+    *at++ = 0; /* xmin: Debezium's too is null unless it is asked to fetch it */
+    return write_origin(at, source);
+}
+
+void envelope_end(const struct envelope *envelope, struct buf *out, enum envelope_op op,
+                  const struct envelope_source *source, int64_t now_us)
+{
+    uint8_t *start = buf_reserve(out, envelope->max_bytes + source->origin.len);
+    if (UNLIKELY(start == NULL))
+        return;
+    uint8_t *at = write_source(start, envelope, source);
     at = write_stretch(at, envelope, STRETCH_TAIL);
     *at++ = (uint8_t)op;
     at = write_some_long(at, floor_ms(now_us));
     at = write_some_long(at, now_us);
     at = write_optional_ns(at, now_us);
     out->len += (size_t)(at - start);
+}
+
+void envelope_put_message_key(struct buf *out, uint32_t key_schema_id, struct slice prefix)
+{
+    avro_put_frame(out, key_schema_id);
+    avro_put_some(out);
+    avro_put_bytes(out, prefix);
+}
+
+void envelope_put_message(const struct envelope *envelope, struct buf *out, const struct envelope_source *source,
+                          int64_t now_us, struct slice prefix, struct slice content)
+{
+    buf_put_slice(out, envelope->stretches[STRETCH_FRAME]);
+    avro_put_str(out, "m");
+    avro_put_some(out);
+    avro_put_long(out, floor_ms(now_us));
+    uint8_t *start = buf_reserve(out, envelope->max_bytes + source->origin.len);
+    if (start == NULL)
+        return;
+    out->len += (size_t)(write_source(start, envelope, source) - start);
+    avro_put_null(out); /* transaction */
+    avro_put_some(out);
+    avro_put_bytes(out, prefix);
+    avro_put_some(out);
+    avro_put_bytes(out, content);
 }

@@ -70,6 +70,13 @@ void topic_of_heartbeats(char out[TOPIC_NAME_BYTES], const char *prefix)
     topic_put_part(&name, prefix);
 }
 
+void topic_of_messages(char out[TOPIC_NAME_BYTES], const char *prefix)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, prefix);
+    topic_put_part(&name, "message");
+}
+
 static char topic_fold(char c)
 {
     return c == '.' ? '_' : c;

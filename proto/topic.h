@@ -19,5 +19,7 @@ bool topic_collides(const char *a, const char *b);
 bool topic_is_reserved(const char *topic, const char *prefix);
 /* __debezium-heartbeat.<prefix> */
 void topic_of_heartbeats(char out[TOPIC_NAME_BYTES], const char *prefix);
+/* <prefix>.message: PostgreSQL's logical messages, Debezium's name */
+void topic_of_messages(char out[TOPIC_NAME_BYTES], const char *prefix);
 
 #endif

@@ -16,7 +16,7 @@ struct ledger_reader;
 struct ledger_reader *ledger_reader_new(struct log *log, const char *source, const char *ledger_topic);
 void ledger_reader_free(struct ledger_reader *reader);
 enum { LEDGER_READER_MAX_IGNORED = 4 };
-/* Passes over what records list of this topic (rejects, heartbeats). Borrowed; at most so many. */
+/* Passes over what records list of this topic (rejects, heartbeats, logical messages). Borrowed; at most so many. */
 void ledger_reader_ignore(struct ledger_reader *reader, const char *topic);
 
 /* Goes to a record of the ledger, -1: its first. RC_AGAIN: the ledger does not exist yet (only for -1).

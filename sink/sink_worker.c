@@ -48,7 +48,8 @@ struct sink_worker {
     const struct config *config;
     const struct config_sink *sink;
     bool until_caught_up;
-    char rejects_topic[TOPIC_NAME_BYTES], heartbeats_topic[TOPIC_NAME_BYTES], writer[WRITER_BYTES];
+    char rejects_topic[TOPIC_NAME_BYTES], heartbeats_topic[TOPIC_NAME_BYTES], messages_topic[TOPIC_NAME_BYTES];
+    char writer[WRITER_BYTES];
     struct consumer *consumer;
     struct registry *registry;
     struct s3 *s3;
@@ -88,6 +89,7 @@ static enum rc worker_new(const struct config *config, const struct config_sink 
     name_writer(worker);
     topic_of_rejects(worker->rejects_topic, config->prefix);
     topic_of_heartbeats(worker->heartbeats_topic, config->prefix);
+    topic_of_messages(worker->messages_topic, config->prefix);
     worker->sources = calloc(MAX(worker->n_sources, (size_t)1), sizeof(struct source));
     worker->progress = calloc(MAX(worker->n_sources, (size_t)1), sizeof(struct progress));
     if (worker->sources == NULL || worker->progress == NULL)
@@ -110,6 +112,7 @@ static enum rc worker_new(const struct config *config, const struct config_sink 
         source->reader = ledger_reader_new(consumer_log(worker->consumer), source->name, source->ledger_topic);
         ledger_reader_ignore(source->reader, worker->rejects_topic);
         ledger_reader_ignore(source->reader, worker->heartbeats_topic);
+        ledger_reader_ignore(source->reader, worker->messages_topic);
     }
     return RC_OK;
 }

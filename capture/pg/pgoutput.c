@@ -196,6 +196,17 @@ enum rc pgoutput_decode(struct slice bytes, struct pgoutput_msg *ret_msg, struct
     return reader_end(&r, ERR_PGOUTPUT_MALFORMED, err);
 }
 
+uint64_t pgoutput_starting_lsn(const struct pgoutput_msg *msg)
+{
+    switch ((int)msg->type) {
+    case PGOUTPUT_BEGIN: return msg->begin.final_lsn;
+    case PGOUTPUT_STREAM_COMMIT: return msg->commit.commit_lsn;
+    case PGOUTPUT_COMMIT_PREPARED: return msg->prepare.lsn;
+    case PGOUTPUT_MESSAGE: return (msg->logical.flags & PGOUTPUT_MESSAGE_TRANSACTIONAL) != 0 ? 0 : msg->logical.lsn;
+    default: return 0;
+    }
+}
+
 enum rc pgoutput_split_streamed(struct slice bytes, struct pgoutput_streamed *ret, struct err *err)
 {
     struct reader r = reader_of(bytes);

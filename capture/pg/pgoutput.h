@@ -169,6 +169,10 @@ struct pgoutput_msg {
 /* ERR_PGOUTPUT_MALFORMED for anything that the protocol does not define, bytes too many included. */
 MUST_CHECK enum rc pgoutput_decode(struct slice bytes, struct pgoutput_msg *ret_msg, struct err *err);
 
+/* Commit LSN of the transaction whose events come with, or behind, this message: of a begin, stream commit, commit
+ * prepared; the place of a logical message of no transaction. 0: events of no new transaction come. */
+uint64_t pgoutput_starting_lsn(const struct pgoutput_msg *msg);
+
 /* A message between stream start and stream stop: the byte `type` followed by `body` is what pgoutput_decode() takes.
  * ERR_PGOUTPUT_MALFORMED for a type that has no place there. */
 struct pgoutput_streamed {

@@ -5,6 +5,7 @@
 
 #include "capture/heartbeat.h"
 #include "capture/pg/emit.h"
+#include "capture/pg/outbox.h"
 #include "capture/pg/relation.h"
 #include "capture/pg/slot.h"
 #include "capture/pg/snapshot.h"
@@ -48,6 +49,7 @@ struct source {
     struct pgoutput_msg *msg;
     struct pg_emitter emitter;
     struct heartbeat heartbeat;
+    struct pg_outbox outbox;
 
     /* first copy */
     struct pg_snapshot *snapshot;

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/reader.h"
+#include "capture/pg/pgoutput.h"
 
 enum {
     BLOCK_BYTES = 64 << 10,
@@ -420,20 +421,21 @@ static enum rc window_before(struct pg_spool *spool, uint64_t end, size_t bytes,
     return window_at(spool, end - wanted, wanted, err);
 }
 
-/* The start and the subtransaction of the message that ends at `end`. */
+/* The message that ends at `end`: where it starts, of which subtransaction and type it is. */
 static enum rc message_before(struct pg_spool *spool, uint64_t end, uint64_t *ret_start, uint32_t *ret_xid,
-                              struct err *err)
+                              uint8_t *ret_type, struct err *err)
 {
     TRY(window_before(spool, end, TAIL_BYTES, err));
     struct reader tail = reader_of(window_from(spool, end - TAIL_BYTES));
     uint64_t bytes = HEAD_BYTES + (uint64_t)reader_u32(&tail) + TAIL_BYTES;
     if (bytes > end)
         return corrupt(err);
-    TRY(window_at(spool, end - bytes, HEAD_BYTES, err));
+    TRY(window_at(spool, end - bytes, HEAD_BYTES + 1, err));
     struct reader head = reader_of(window_from(spool, end - bytes));
     reader_u32(&head);
     reader_u64(&head);
     *ret_xid = reader_u32(&head);
+    *ret_type = reader_u8(&head);
     *ret_start = end - bytes;
     return RC_OK;
 }
@@ -442,15 +444,26 @@ enum rc pg_spool_cut(struct pg_spool *spool, struct pg_spool_txn *txn, uint32_t 
 {
     TRY(pg_spool_flush(spool, err));
     pg_spool_rewind(spool, txn);
-    uint64_t end = txn->written;
-    while (end > 0) {
-        uint64_t start = 0;
+    uint64_t end = txn->written, at = end;
+    bool unclear = false;
+    while (at > 0) {
         uint32_t xid = 0;
-        TRY(message_before(spool, end, &start, &xid, err));
+        uint8_t type = 0;
+        TRY(message_before(spool, at, &at, &xid, &type, err));
+        if (xid == 0) { /* goes when something before it goes */
+            unclear = unclear || type == PGOUTPUT_MESSAGE;
+            continue;
+        }
         if (xid_precedes(xid, subxid))
             break;
-        end = start;
+        end = at;
+        unclear = false;
     }
+    if (unclear)
+        return err_set(err, ERR_PG_MESSAGE_UNCLEAR,
+                       "a savepoint was rolled back in streamed transaction %u, and a logical message before it may be "
+                       "part of it",
+                       txn->xid);
     txn->bytes = txn->written = end;
     spool->window_len = 0;
     give_back_blocks(spool, txn);

@@ -25,7 +25,8 @@ struct pg_spool_txn *pg_spool_find(struct pg_spool *spool, uint32_t xid);
 struct pg_spool_txn *pg_spool_add(struct pg_spool *spool, uint32_t xid);
 void pg_spool_drop(struct pg_spool *spool, struct pg_spool_txn *txn);
 
-/* At the end of the transaction: type and body of a pgoutput message, done by (sub)transaction subxid.
+/* At the end of the transaction: type and body of a pgoutput message, done by (sub)transaction subxid; 0: it is about
+ * all of it.
  * ERR_PG_SPOOL_FULL beyond the budget, or when the disk is full: the spool is of no use any more. */
 MUST_CHECK enum rc pg_spool_append(struct pg_spool *spool, struct pg_spool_txn *txn, uint32_t subxid, uint64_t lsn,
                                    uint8_t type, struct slice body, struct err *err);
@@ -36,10 +37,13 @@ MUST_CHECK enum rc pg_spool_flush(struct pg_spool *spool, struct err *err);
  *
  * A subtransaction's number is higher than all that were drawn before it, and while it runs everything is done inside
  * it. So all messages with its number or a higher one are its own or of subtransactions in it, unless it was released
- * into one that is rolled back too, whose turn comes next: the server names inner ones first. */
+ * into one that is rolled back too, whose turn comes next: the server names inner ones first.
+ *
+ * A logical message has no such number (the server writes the whole transaction's), so of one that stands right before
+ * what is taken off nobody can say whether it goes too: ERR_PG_MESSAGE_UNCLEAR. */
 MUST_CHECK enum rc pg_spool_cut(struct pg_spool *spool, struct pg_spool_txn *txn, uint32_t subxid, struct err *err);
 
-/* A prepared transaction waits for its end: the log from this position on is needed until then. 0: not prepared. */
+/* A prepared transaction: the log from this position on is needed until it is dropped, for it does not come again. */
 void pg_spool_set_prepared(struct pg_spool_txn *txn, uint64_t prepare_lsn);
 /* The lowest of them; UINT64_MAX when there are none. */
 uint64_t pg_spool_oldest_prepared(const struct pg_spool *spool);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/reader.h"
 #include "base/stop.h"
 #include "capture/pg/session.h"
 #include "capture/publisher.h"
@@ -25,12 +26,14 @@ enum {
 enum rc pg_streaming_start(struct source *source, struct err *err)
 {
     const struct config_postgresql *config = source->config;
+    source->outbox = pg_outbox_of(source->context.config, config, source->context.registry, source->context.publisher);
     const struct pg_stream_options options = {
         .slot = source->state.slot,
         .publication = source->state.publication,
         .start_lsn = source->state.end_lsn,
         .max_message_bytes = MAX((size_t)source->context.config->kafka.message_max_bytes * 8, MESSAGE_MIN_MAX_BYTES),
         .streaming = config->streaming && !source->context.notes->streaming_off,
+        .messages = pg_outbox_is_wanted(&source->outbox),
         .origin = config->origin};
     PGconn *conn = source->replication;
     source->replication = NULL; /* the stream's, whatever happens */
@@ -41,6 +44,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
 
 void pg_streaming_end(struct source *source)
 {
+    pg_outbox_done(&source->outbox);
     pg_spool_free(source->spool);
     source->spool = NULL;
     metric_set(METRIC_capture_spool_bytes, 0, source->context.source->name, NULL);
@@ -54,12 +58,18 @@ enum rc pg_streaming_tend(struct source *source, struct err *err)
 
 /* ---- messages ---- */
 
+/* All of what was committed there is in Kafka, or in a batch on the way. */
+static bool is_published(const struct source *source, uint64_t commit_lsn)
+{
+    const struct pg_state *state = &source->state;
+    return commit_lsn < state->commit_lsn || (commit_lsn == state->commit_lsn && state->next_ordinal == 0);
+}
+
 static void take_begin(struct source *source, const struct pgoutput_begin *begin)
 {
     const struct pg_state *state = &source->state;
     source->in_transaction = true;
-    source->skips_transaction = begin->final_lsn < state->commit_lsn ||
-                                (begin->final_lsn == state->commit_lsn && state->next_ordinal == 0);
+    source->skips_transaction = is_published(source, begin->final_lsn);
     source->emitter.major = begin->final_lsn;
     source->emitter.ordinal = 0;
     source->emitter.skip_below = begin->final_lsn == state->commit_lsn ? state->next_ordinal : 0;
@@ -114,6 +124,42 @@ static enum rc take_truncate(struct source *source, struct batch *batch, struct 
     return RC_OK;
 }
 
+/* One that belongs to no transaction is a transaction of its own, of one event: it comes when the server reads it in
+ * its log, between the commits before and behind it, and its own place is its identity. It has no end that we could
+ * confirm; the next commit or keepalive has. */
+static enum rc take_plain_logical(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
+{
+    const struct pgoutput_logical *message = &source->msg->logical;
+    if (source->in_transaction)
+        return err_set(err, ERR_PGOUTPUT_MALFORMED, "a logical message of no transaction inside one");
+    take_begin(source, &(struct pgoutput_begin){.final_lsn = message->lsn, .commit_time_us = source->emitter.now_us});
+    source->in_transaction = false;
+    if (source->skips_transaction)
+        return RC_OK;
+    source->emitter.lsn = lsn;
+    TRY(pg_outbox_emit(&source->outbox, &source->emitter, message, batch, err));
+    source->state.commit_lsn = message->lsn;
+    source->state.next_ordinal = 0;
+    source->pos = (struct position){message->lsn, 0};
+    source->commit_time_us = source->emitter.now_us;
+    return RC_OK;
+}
+
+static enum rc take_logical(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
+{
+    const struct pgoutput_logical *message = &source->msg->logical;
+    if (!pg_outbox_takes(&source->outbox, message->prefix))
+        return RC_OK;
+    if ((message->flags & PGOUTPUT_MESSAGE_TRANSACTIONAL) == 0)
+        return take_plain_logical(source, lsn, batch, err);
+    if (!source->in_transaction)
+        return err_set(err, ERR_PGOUTPUT_MALFORMED, "a transaction's logical message outside of one");
+    if (source->skips_transaction)
+        return RC_OK;
+    source->emitter.lsn = lsn;
+    return pg_outbox_emit(&source->outbox, &source->emitter, message, batch, err);
+}
+
 /* ---- transactions that come before they end ---- */
 
 static enum rc unknown(struct err *err, const char *what, uint32_t xid)
@@ -121,10 +167,10 @@ static enum rc unknown(struct err *err, const char *what, uint32_t xid)
     return err_set(err, ERR_PGOUTPUT_MALFORMED, "%s of transaction %u, of which nothing was sent", what, xid);
 }
 
-/* Beyond the budget the next session does without: the server then keeps what is open. */
+/* Then the next session does without: the server keeps what is open, and knows what was rolled back. */
 static enum rc spool_failed(struct source *source, enum rc rc, const struct err *err)
 {
-    if (err->code == ERR_PG_SPOOL_FULL)
+    if (err->code == ERR_PG_SPOOL_FULL || err->code == ERR_PG_MESSAGE_UNCLEAR)
         source->context.notes->streaming_off = true;
     return rc;
 }
@@ -156,8 +202,10 @@ static enum rc take_stream_abort(struct source *source, const struct pgoutput_st
     struct pg_spool_txn *txn = pg_spool_find(source->spool, aborted->xid);
     if (txn == NULL)
         return RC_OK;
-    if (aborted->subxid != aborted->xid)
-        return pg_spool_cut(source->spool, txn, aborted->subxid, err);
+    if (aborted->subxid != aborted->xid) {
+        enum rc rc = pg_spool_cut(source->spool, txn, aborted->subxid, err);
+        return rc == RC_OK ? RC_OK : spool_failed(source, rc, err);
+    }
     drop_spooled(source, txn);
     return RC_OK;
 }
@@ -167,8 +215,7 @@ static enum rc replay(struct source *source, uint32_t xid, const struct pgoutput
 {
     struct pg_spool_txn *txn = pg_spool_find(source->spool, xid);
     if (txn == NULL)
-        return unknown(err, "the commit", xid);
-    pg_spool_set_prepared(txn, 0);
+        return is_published(source, commit->commit_lsn) ? RC_OK : unknown(err, "the commit", xid);
     pg_spool_rewind(source->spool, txn);
     source->replaying = txn;
     source->replayed = *commit;
@@ -204,13 +251,27 @@ static enum rc take_prepared(struct source *source, const struct pgoutput_msg *m
     return RC_OK;
 }
 
+/* A logical message that is not taken is not kept either. */
+static bool is_unwanted(const struct source *source, const struct pgoutput_streamed *streamed)
+{
+    if (streamed->type != PGOUTPUT_MESSAGE)
+        return streamed->type == PGOUTPUT_TYPE;
+    struct reader r = reader_of(streamed->body);
+    reader_u8(&r);  /* flags */
+    reader_u64(&r); /* LSN */
+    struct slice prefix = reader_cstr(&r);
+    return prefix.ptr != NULL && !pg_outbox_takes(&source->outbox, (const char *)prefix.ptr);
+}
+
 static enum rc spool_message(struct source *source, struct slice message, uint64_t lsn, struct err *err)
 {
     struct pgoutput_streamed streamed = {.type = message.ptr[0], .body = slice_of(message.ptr + 1, message.len - 1)};
     if (!source->spools_prepared)
         TRY(pgoutput_split_streamed(message, &streamed, err));
-    if (streamed.type == PGOUTPUT_ORIGIN || streamed.type == PGOUTPUT_TYPE)
+    if (is_unwanted(source, &streamed))
         return RC_OK;
+    if (streamed.type == PGOUTPUT_MESSAGE)
+        streamed.xid = 0; /* the server gives the whole transaction's, also inside a savepoint */
     enum rc rc = pg_spool_append(source->spool, source->spooling, streamed.xid, lsn, streamed.type, streamed.body, err);
     return rc == RC_OK ? RC_OK : spool_failed(source, rc, err);
 }
@@ -274,8 +335,8 @@ static enum rc take_message(struct source *source, uint64_t lsn, struct batch *b
         source->emitter.lsn = lsn;
         return msg->type == PGOUTPUT_TRUNCATE ? take_truncate(source, batch, err) : take_row(source, batch, err);
     case PGOUTPUT_ORIGIN: return pg_emit_origin(&source->emitter, &msg->origin, err);
-    case PGOUTPUT_TYPE:
-    case PGOUTPUT_MESSAGE: return RC_OK;
+    case PGOUTPUT_TYPE: return RC_OK;
+    case PGOUTPUT_MESSAGE: return take_logical(source, lsn, batch, err);
     case PGOUTPUT_BEGIN:
     case PGOUTPUT_STREAM_START:
     case PGOUTPUT_STREAM_STOP:

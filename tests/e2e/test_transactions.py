@@ -3,11 +3,15 @@
 logical_decoding_work_mem is 64 kB here, so that nearly every transaction is streamed; with --long the large ones have
 the size that the documents promise."""
 
+import io
 import itertools
+import json
 import random
 import struct
+import urllib.request
 from typing import NamedTuple
 
+import fastavro
 import pytest
 from bank import compare, wait
 
@@ -328,6 +332,84 @@ def test_changes_of_other_origins_are_left_out_when_asked(clusters, road_on):
     insert(road.pg, 5000, 3)
     road.settle()
     assert sorted(row["id"] for row in road.rows("rows")) == [5000, 5001, 5002]
+
+
+# ---- logical messages ----
+
+
+def read_messages(road):
+    """Of the topic <prefix>.message: (position, key, value), read with the registry's schemas as they are written."""
+    schemas = {}
+
+    def read(framed):
+        number = int.from_bytes(framed[1:5], "big")
+        if number not in schemas:
+            with urllib.request.urlopen(f"{road.servers.env['REGISTRY_URL']}/schemas/ids/{number}") as answer:
+                schemas[number] = fastavro.parse_schema(json.loads(json.load(answer)["schema"]))
+        return schemas[number]["name"], fastavro.schemaless_reader(io.BytesIO(framed[5:]), schemas[number])
+
+    return [
+        (struct.unpack(">QQ", dict(record.headers())["leat.pos"]), read(record.key()), read(record.value()))
+        for record in compare.read_committed(road.servers, f"{road.prefix}.message")
+    ]
+
+
+def test_logical_messages_have_a_topic_of_their_own(clusters, road_on):
+    """Neither lost nor doubled by kills, between the transactions and inside streamed ones, without any table."""
+    road = road_on(clusters("16", **WORK_MEM))
+    road.table("public.rows", ROWS)
+    road.configure(core={"postgresql": {"message_prefixes_excluded": ["noise*"]}})
+    capture, _ = road.start()
+    wanted = []
+
+    def emit(connection, transactional, text):
+        connection.execute("select pg_logical_emit_message(%s, 'outbox', %s)", (transactional, text))
+        connection.execute("select pg_logical_emit_message(%s, 'noise.a', %s)", (transactional, text))
+        wanted.append(text)
+
+    for turn in range(4):
+        emit(road.pg, False, f"plain {turn}")
+        with road.servers.postgres(road.database) as connection:
+            connection.execute("select pg_logical_emit_message(true, 'outbox', 'never')")
+            connection.rollback()
+            emit(connection, True, f"before {turn}")
+            insert(connection, turn * 10000, 3000)
+            connection.execute("savepoint a")
+            connection.execute("select pg_logical_emit_message(true, 'outbox', 'never')")
+            insert(connection, turn * 10000 + 5000, 1000)
+            connection.execute("rollback to savepoint a")
+            emit(connection, True, f"after {turn}")
+        emit(road.pg, False, f"also plain {turn}")
+        wait.until(lambda: len(read_messages(road)) >= turn * 4 + 1, 30, lambda: capture.tail())
+        capture.kill()
+        capture.start().wait_ready()
+    road.check()
+    wait.until(lambda: len(read_messages(road)) >= len(wanted), 30, lambda: capture.tail())
+    slot_reaches(road, lsn(road))
+    found = read_messages(road)
+    assert [value["message"] for _, _, (_, value) in found] == [
+        {"prefix": "outbox", "content": text.encode()} for text in wanted
+    ]
+    assert [position for position, _, _ in found] == sorted({position for position, _, _ in found})
+    assert {key for _, (key, _), _ in found} == {"io.debezium.connector.postgresql.MessageKey"}
+    assert {value for _, _, (value, _) in found} == {"io.debezium.connector.postgresql.MessageValue"}
+    for (major, minor), (_, key), (_, value) in found:
+        assert key == {"prefix": "outbox"} and value["op"] == "m"
+        source = value["source"]
+        in_transaction = "plain" not in value["message"]["content"].decode()
+        assert (source["schema"], source["table"], source["db"]) == ("", "", road.database)
+        assert (source["txId"] is not None) == in_transaction
+        assert (source["lsn"] < major) if in_transaction else (source["lsn"], minor) == (major, 0)
+
+
+def test_messages_that_nobody_wants_only_move_the_slot(clusters, road_on):
+    road = road_on(clusters("16", **WORK_MEM))
+    road.table("public.rows", ROWS)
+    road.configure(core={"postgresql": {"message_prefixes_excluded": ["*"]}})
+    capture, _ = road.start()
+    road.sql("select pg_logical_emit_message(false, 'any', repeat('x', 100000))")
+    slot_reaches(road, lsn(road))
+    assert capture.metric("leat_capture_events_total", f"{road.prefix}.message") == 0
 
 
 # ---- size ----

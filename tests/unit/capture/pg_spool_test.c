@@ -60,6 +60,7 @@ static const struct {
     {"nested: the outer one did nothing itself", "10:a 12:b 13:c", {12, 13}, "a"},
     {"the outer one wrote first after the inner one", "10:a 12:b 11:c", {12, 11}, "a"},
     {"a released one goes with the one around it", "10:a 11:b 12:c 11:d 13:e", {12, 13, 11}, "a"},
+    {"what is about the whole transaction does not hide what is before it", "0:o 11:a 0:o 11:b", {11}, "o"},
     {"numbers that wrapped around", "4294967295:a 3:b 4:c", {4, 3}, "a"},
     {"numbers that wrapped around, half of it", "4294967294:a 4294967295:b 3:c", {3}, "a b"},
 };

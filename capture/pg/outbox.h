@@ -1,0 +1,35 @@
+/* Logical messages (pg_logical_emit_message) to the topic <prefix>.message, as Debezium writes them. Topic and schemas
+ * are made with the first message that is taken. */
+#ifndef LEAT_CAPTURE_PG_OUTBOX_H
+#define LEAT_CAPTURE_PG_OUTBOX_H
+
+#include "base/config.h"
+#include "capture/pg/emit.h"
+#include "proto/registry.h"
+
+struct publisher;
+
+struct pg_outbox {
+    const struct config_string_list *included, *excluded;
+    const char *prefix, *database;
+    struct registry *registry;
+    struct publisher *publisher;
+
+    struct envelope *envelope; /* NULL: not announced yet */
+    uint32_t topic_index, key_schema_id;
+};
+
+/* Borrows all it is given. */
+struct pg_outbox pg_outbox_of(const struct config *config, const struct config_postgresql *section,
+                              struct registry *registry, struct publisher *publisher);
+void pg_outbox_done(struct pg_outbox *outbox);
+
+/* Some prefix may be taken. */
+bool pg_outbox_is_wanted(const struct pg_outbox *outbox);
+/* Included and not excluded. Prefixes beginning with "leat." are our own: never. */
+bool pg_outbox_takes(const struct pg_outbox *outbox, const char *message_prefix);
+/* The next event of the emitter's transaction; only for what pg_outbox_takes(): it has an ordinal. */
+MUST_CHECK enum rc pg_outbox_emit(struct pg_outbox *outbox, struct pg_emitter *emitter,
+                                  const struct pgoutput_logical *message, struct batch *batch, struct err *err);
+
+#endif
