@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "capture/pg/session.h"
@@ -227,12 +228,15 @@ enum rc pg_stream_next(struct pg_stream *stream, struct slice *ret_message, uint
     return RC_AGAIN;
 }
 
-enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *err)
+/* A short wait is for a batch that is about to go; a long one is for what the script does not have. */
+enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *ret_err)
 {
     (void)stream;
     (void)other_fd;
-    (void)timeout_ms;
-    return err_set(err, ERR_PG_UNREACHABLE, "the script is over");
+    if (timeout_ms >= MS_PER_S / 2)
+        return err_set(ret_err, ERR_PG_UNREACHABLE, "the script is over");
+    nanosleep(&(struct timespec){.tv_nsec = timeout_ms * 1000000L}, NULL);
+    return RC_OK;
 }
 
 bool pg_stream_flows(const struct pg_stream *stream)
