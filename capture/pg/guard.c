@@ -148,6 +148,11 @@ enum rc pg_guard_judge(const struct pg_state *ledger, const struct pg_found *fou
     bool forked = ledger->timeline != found->server.timeline;
     if (found->slot.exists && !found->slot.is_ours_by_kind)
         return foreign(found, "is not one of pgoutput in this database", err);
+    if (found->slot.is_copy)
+        return err_set(err, ERR_PG_TRANSIENT,
+                       "the server is a standby that keeps a copy of replication slot \"%s\": it can be read once the "
+                       "standby is promoted",
+                       ledger->slot);
     *ret_judgement = judgement;
     if (ledger->snapshot != PG_SNAPSHOT_DONE)
         return judge_before_stream(ledger, found, err);

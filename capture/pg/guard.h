@@ -24,7 +24,7 @@ struct pg_judgement {
     bool is_other_server; /* the slot, if there is one, is not the one in the ledger */
 };
 
-/* What nobody can accept is an error: ERR_PG_SLOT_FOREIGN; ERR_PG_TRANSIENT while a standby has not replayed enough;
+/* What nobody can accept is an error: ERR_PG_SLOT_FOREIGN; ERR_PG_TRANSIENT while a standby has not replayed enough or is not promoted;
  * and without a finished first copy another identity, ERR_LEDGER_IDENTITY. */
 MUST_CHECK enum rc pg_guard_judge(const struct pg_state *ledger, const struct pg_found *found,
                                   struct pg_judgement *ret_judgement, struct err *err);

@@ -53,11 +53,12 @@ static const char SQL_LOG_END[] =
     " from pg_catalog.pg_replication_slots s left join pg_catalog.pg_stat_activity a on a.pid = s.active_pid"          \
     " where s.slot_name = $1"
 
-static const char SQL_SLOT_BEFORE_16[] = SQL_SLOT("null", "false");
+static const char SQL_SLOT_BEFORE_16[] = SQL_SLOT("null", "false, false");
 static const char SQL_SLOT_16[] = SQL_SLOT("case when s.conflicting and pg_catalog.pg_is_in_recovery()"
                                            " then 'conflict with recovery, or max_slot_wal_keep_size' end",
-                                           "false");
-static const char SQL_SLOT_17[] = SQL_SLOT("s.invalidation_reason", "s.failover");
+                                           "false, false");
+static const char SQL_SLOT_17[] = SQL_SLOT("s.invalidation_reason",
+                                           "s.failover, s.synced and pg_catalog.pg_is_in_recovery()");
 
 static const char SQL_TERMINATE[] = "select pg_catalog.pg_terminate_backend($1::int)";
 static const char SQL_DROP_SLOT[] = "select pg_catalog.pg_drop_replication_slot($1)";
@@ -249,6 +250,7 @@ enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *ret_slot, s
         if (!PQgetisnull(res, 0, 6))
             TRY(lsn_parse(PQgetvalue(res, 0, 6), &slot.restart, err));
         slot.has_failover = flag_of(res, 7);
+        slot.is_copy = flag_of(res, 8);
         if (!PQgetisnull(res, 0, 2))
             TRY(lsn_parse(PQgetvalue(res, 0, 2), &slot.confirmed, err));
         slot.active_pid = atoi(PQgetvalue(res, 0, 3));

@@ -37,6 +37,7 @@ struct pg_slot {
     bool is_ours_by_kind;                                        /* logical, pgoutput, this database */
     char lost_why[PG_NAME_BYTES];                                /* "": it can be read */
     bool has_failover;                                           /* standbys keep a copy of it (17) */
+    bool is_copy;                                                /* ... and this is one: readable once promoted */
     uint64_t confirmed, restart;                                 /* 0: not yet */
     int active_pid;                                              /* 0: nobody */
     char application_name[PG_NAME_BYTES], client[PG_NAME_BYTES]; /* of the active one */

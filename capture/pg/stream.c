@@ -151,7 +151,7 @@ static enum rc server_error(struct slice body, struct err *err)
         enum err_code code;
     } states[] = {
         {"57P", ERR_PG_UNREACHABLE},  {"08", ERR_PG_UNREACHABLE},  {"55006", ERR_PG_SLOT_ACTIVE},
-        {"58P01", ERR_PG_SLOT_LOST},  {"55000", ERR_PG_SLOT_LOST}, {"53", ERR_PG_TRANSIENT},
+        {"58P01", ERR_PG_SLOT_LOST},  {"55000", ERR_PG_TRANSIENT}, {"53", ERR_PG_TRANSIENT},
         {"42501", ERR_PG_PERMISSION},
     };
     struct reader r = reader_of(body);

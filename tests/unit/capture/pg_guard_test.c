@@ -85,6 +85,12 @@ static const struct {
      ERR_NONE,
      ERR_LEDGER_IDENTITY,
      false},
+    {"a standby's copy of the slot can be read after the promotion",
+     PG_SNAPSHOT_DONE,
+     {.exists = true, .is_ours_by_kind = true, .is_copy = true, .confirmed = END, .restart = RESTART},
+     ERR_PG_TRANSIENT,
+     ERR_NONE,
+     false},
     {"a lost slot",
      PG_SNAPSHOT_DONE,
      {.exists = true, .is_ours_by_kind = true, .lost_why = "wal_removed", .confirmed = END},
@@ -99,7 +105,7 @@ static void slot_is_held_against_the_ledger(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(slots); i++) {
         struct err err = {0};
-        struct pg_judgement judgement;
+        struct pg_judgement judgement = {0};
         struct pg_state known = ledger;
         struct pg_found found = found_well();
         known.snapshot = slots[i].ledger;
