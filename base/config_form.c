@@ -104,11 +104,12 @@ static bool is_document_database(const char *text)
     return strlen(text) < 64 && strpbrk(text, "/\\. \"$*<>:|?") == NULL;
 }
 
+/* Names as the server has them: a blank or another dot may be in them, the quotes of SQL are not. */
 static bool is_schema_table(const char *text)
 {
     const char *dot = strchr(text, '.');
-    return dot != NULL && dot != text && dot[1] != '\0' && strchr(dot + 1, '.') == NULL && strchr(text, ' ') == NULL &&
-           strchr(text, '"') == NULL;
+    return dot != NULL && dot != text && dot[1] != '\0' && dot[-1] != ' ' && dot[1] != ' ' && *text != ' ' &&
+           text[strlen(text) - 1] != ' ' && strchr(text, '"') == NULL;
 }
 
 /* Avro's rule for names (https://avro.apache.org/docs/1.11.1/specification/#names); _leat... columns are
@@ -148,7 +149,7 @@ static const struct config_form forms[] = {
     {SECTION_SOURCE, "name", is_name, "must be 1 to 40 of a-z 0-9 _"},
     {SECTION_POSTGRESQL, "slot", is_slot, "must be 1 to 63 of a-z 0-9 _"},
     {SECTION_POSTGRESQL, "publication", is_pg_name, "must have at most 63 characters"},
-    {SECTION_POSTGRESQL, "tables", is_schema_table, "must be schema.table"},
+    {SECTION_POSTGRESQL, "tables", is_schema_table, "must be schema.table, without quotes"},
     {SECTION_DOCUMENTDB, "uri", is_mongodb_uri, "must begin with mongodb:// or mongodb+srv://"},
     {SECTION_DOCUMENTDB, "database", is_document_database, "must be the name of a database"},
     {SECTION_COLUMN, "column", is_column,

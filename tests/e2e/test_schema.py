@@ -125,6 +125,17 @@ SHAPES = [
     ),
     ("create table other.t (id int primary key, elsewhere text)", None, None),
     ("insert into other.t values (1, 'x')", "other.t", {"id": 1, "elsewhere": "x"}),
+    ("create type mood as enum ('good', 'bad')", None, None),
+    ("create domain points as int not null", None, None),
+    ("create table other.typed (id int primary key, m mood, p points)", None, None),
+    ("insert into other.typed values (1, 'bad', 5)", "other.typed", {"id": 1, "m": "bad", "p": 5}),
+    ("alter type mood rename value 'bad' to 'worse'", None, None),
+    ("insert into other.typed values (2, 'worse', 6)", "other.typed", {"id": 2, "m": "worse", "p": 6}),
+    ("create table other.dropped (id int primary key, m mood)", None, None),
+    ("insert into other.dropped values (1, 'good')", "other.dropped", {"id": 1, "m": "good"}),
+    ("drop table other.dropped", None, None),
+    ("""create table "we""ird\\" (id int primary key, "q""uote" text)""", None, None),
+    ("""insert into "we""ird\\" values (1, 'x')""", "public.we_ird_", {"id": 1, "q_uote": "x"}),
     ('create table "схема таблиц" (id int primary key, "имя" text)', None, None),
     ("""insert into "схема таблиц" values (1, 'x')""", "public.____________", {"id": 1, "___": "x"}),
 ]
@@ -202,6 +213,24 @@ def test_tables_come_and_go_with_the_publication(road, reader):
         assert reader.rows("shop.d") == [{"id": 1}]
 
 
+def test_tables_are_configured_by_the_names_that_they_have(road, reader):
+    for number, table in enumerate(("Mixed", "with blank", "do.t", "größe"), 1):
+        road.sql(f'create table "{table}" (id int primary key)')
+        road.sql(f'insert into "{table}" values ({number})')
+        road.tables[f"public.{table}"] = ("id",)
+    road.configure()
+    worker = copied(road.capture())
+    road.sql('insert into "Mixed" values (10)')
+    caught_up(road, worker)
+    rows = {table: reader.rows(f"public.{table}") for table in ("Mixed", "with_blank", "do.t", "gr__e")}
+    assert rows == {
+        "Mixed": [{"id": 1}, {"id": 10}],
+        "with_blank": [{"id": 2}],
+        "do.t": [{"id": 3}],
+        "gr__e": [{"id": 4}],
+    }
+
+
 def test_truncate_of_several_tables_is_an_event_for_each_that_is_captured(road, reader):
     for table in ("a", "uncaptured"):
         road.sql(f"create table {table} (id int primary key)")
@@ -269,6 +298,7 @@ def test_a_table_with_no_key_is_captured_without_one(road, reader):
     road.sql("create table full_rows (a int, b text)")
     road.sql("alter table full_rows replica identity full")
     road.sql("create table inserts (a int, b text)")
+    road.sql("insert into inserts values (0, 'copied'), (0, 'copied')")
     worker = publish_all(road)
     road.sql("insert into full_rows values (1, 'x'), (1, 'x')")
     road.sql("update full_rows set b = 'y' where a = 1")
@@ -277,7 +307,7 @@ def test_a_table_with_no_key_is_captured_without_one(road, reader):
     caught_up(road, worker)
     x, y = {"a": 1, "b": "x"}, {"a": 1, "b": "y"}
     assert reader.events("public.full_rows") == [("c", None, x)] * 2 + [("u", None, y)] * 2 + [("d", None, y)] * 2
-    assert reader.events("public.inserts") == [("c", None, x)]
+    assert reader.events("public.inserts") == [("r", None, {"a": 0, "b": "copied"})] * 2 + [("c", None, x)]
     records = compare.read_committed(road.servers, f"{road.prefix}.public.full_rows")
     assert all(record.value() is not None for record in records), "without a key a tombstone says nothing"
     keyless = {event["table"] for event in worker.log_events("table_keyless")}

@@ -136,7 +136,7 @@ static const struct {
      ERR_CONFIG_VALUE,
      "leat.yaml:7:11: sources[].name is \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\": must be 1 to 40 of a-z 0-9 _"},
     {"a table without its schema is refused", 12, "      user: leat\n      tables: [transactions]", ERR_CONFIG_VALUE,
-     "leat.yaml:13:16: sources[].postgresql.tables is \"transactions\": must be schema.table"},
+     "leat.yaml:13:16: sources[].postgresql.tables is \"transactions\": must be schema.table, without quotes"},
     {"a table named twice is refused", 12, "      user: leat\n      tables: [p.t, p.t]", ERR_CONFIG_VALUE,
      "leat.yaml:13:21: sources[].postgresql.tables is \"p.t\": this is in the list already"},
     {"a uri of another kind is refused without showing it", 16, "      uri: http://u:hunter2@h/", ERR_CONFIG_VALUE,
