@@ -53,7 +53,8 @@ static const char SQL_COLUMNS_ALIKE[] =
 
 // clang-format off
 static const char SQL_COLUMN_FACTS[] =
-    "select case when not a.attisdropped then a.attname end, a.attnotnull,"
+    "select case when not a.attisdropped then a.attname end, a.attnotnull or exists (select from pg_catalog.pg_type t"
+    " where t.oid = a.atttypid and t.typtype = 'd' and t.typnotnull),"
     SQL_PLACE_IN_INDEX("indisprimary") "," SQL_PLACE_IN_INDEX("indisreplident")
     " from pg_catalog.pg_attribute a where a.attrelid = $1 and a.attnum > 0 order by a.attnum";
 // clang-format on

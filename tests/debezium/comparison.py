@@ -101,6 +101,19 @@ def without_default(field, ledger):
     return bare | ({"type": [kind[1], plain(inner)], "default": None} if nullable else {"type": plain(inner)})
 
 
+def with_optional_elements(field, ledger):
+    """A field whose array's elements may be NULL: those of Debezium's arrays of enums may not."""
+    kind = field["type"]
+    nullable = isinstance(kind, list)
+    array = kind[-1] if nullable else kind
+    items = array.get("items") if isinstance(array, dict) else None
+    if not isinstance(items, dict) or items.get("connect.name") != "io.debezium.data.Enum":
+        return field
+    ledger.count("NULL in an array of enums")
+    array = array | {"items": ["null", items]}
+    return field | {"type": [kind[0], array] if nullable else array}
+
+
 def without_source_type(field, ledger):
     """A field without what leat says of the length of a text."""
     kind = field["type"]
@@ -143,6 +156,7 @@ class Schemas:
             return
         self.compared.add(pair)
         theirs = columns_adjusted(theirs, lambda field: without_default(field, self.ledger))
+        theirs = columns_adjusted(theirs, lambda field: with_optional_elements(field, self.ledger))
         ours = columns_adjusted(ours, lambda field: without_source_type(field, self.ledger))
         trees = [flatten(schema_tree(schema, prefix), lists=True) for schema, prefix in zip((theirs, ours), self.prefixes)]
         yield from differing(*trees)

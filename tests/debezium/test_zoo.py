@@ -17,4 +17,4 @@ def test_zoo(twin, animal):
     twin.sql(animal.rows)
     twin.start()
     twin.sql(animal.changes)
-    twin.check(minimum=20)
+    twin.check(minimum=10)
