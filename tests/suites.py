@@ -212,7 +212,19 @@ def e2e_on(runner, name, rounds, *stack_words):
         runner.stack_down()
 
 
-SUITES = (asan, tsan, release, lint, stack, standin, cli, e2e)
+def debezium(runner):
+    """The same database through Debezium's connector and through leat, compared record by record."""
+    words = ["--seeds=40", "--pgbench-transactions=20000"] if runner.options.long else []
+    if not runner.stack_up():
+        return Counts(0, 1, ["the stack did not start"])
+    try:
+        environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "release/leat")}
+        return pytest(runner, "debezium", *words, **environment)
+    finally:
+        runner.stack_down()
+
+
+SUITES = (asan, tsan, release, lint, stack, standin, cli, e2e, debezium)
 
 
 def parse():
@@ -227,7 +239,7 @@ def parse():
     parser.add_argument("--only", action="append", choices=names, metavar="SUITE", help="one suite; may be repeated")
     parser.add_argument("--crash-rounds", type=int, help=f"how many kill -9 the crash test does (default {CRASH_ROUNDS})")
     parser.add_argument("--crash-seed", type=int, help="replay the crash test with this seed")
-    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL, transactions of 10,000,000 rows")
+    parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL, 40 random workloads beside Debezium, transactions of 10,000,000 rows")
     options = parser.parse_args()
     if options.crash_rounds is None:
         options.crash_rounds = LONG_CRASH_ROUNDS if options.long else CRASH_ROUNDS
