@@ -224,7 +224,22 @@ def debezium(runner):
         runner.stack_down()
 
 
-SUITES = (asan, tsan, release, lint, stack, standin, cli, e2e, debezium)
+def pipeline(runner):
+    """The road with every stage under the thread sanitizer: a race ends the worker."""
+    failed = build(runner, "tsan")
+    if failed:
+        return failed
+    if not runner.stack_up():
+        return Counts(0, 1, ["the stack did not start"])
+    options = f"halt_on_error=1 suppressions={CHECKOUT}/tests/tsan/suppressions"
+    environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "tsan/leat"), "TSAN_OPTIONS": options}
+    try:
+        return pytest(runner, "e2e/test_road.py", name="pipeline", **environment)
+    finally:
+        runner.stack_down()
+
+
+SUITES = (asan, tsan, release, lint, stack, standin, cli, e2e, debezium, pipeline)
 
 
 def parse():

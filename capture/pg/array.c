@@ -60,7 +60,7 @@ static bool take_bare(struct slice rest, char delimiter, struct element *ret, si
 /* The element in front, and the delimiter behind it; there has to be one more after a delimiter. */
 static bool take_element(struct slice *rest, char delimiter, struct element *ret)
 {
-    size_t taken;
+    size_t taken = 0;
     *ret = (struct element){0};
     if (!(rest->ptr[0] == '"' ? take_quoted(*rest, ret, &taken) : take_bare(*rest, delimiter, ret, &taken)))
         return false;
