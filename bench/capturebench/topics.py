@@ -14,7 +14,7 @@ SETTINGS = {"file.delete.delay.ms": "1000", "retention.ms": "-1", "max.message.b
 ANSWER_S = 30
 NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE,
            KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH, KafkaError._UNKNOWN_PARTITION,
-           KafkaError._UNKNOWN_TOPIC)  # fmt: skip
+           KafkaError._UNKNOWN_TOPIC, KafkaError._NOENT)  # fmt: skip
 
 
 class Topics:
@@ -70,7 +70,7 @@ class Topics:
         """Of the last committed record; None when there is none."""
         consumer = confluent_kafka.Consumer({
             "bootstrap.servers": self.brokers, "group.id": "bench", "isolation.level": "read_committed",
-            "enable.partition.eof": True, "enable.auto.commit": False,
+            "enable.partition.eof": True, "enable.auto.commit": False, "fetch.wait.max.ms": 10,
         })  # fmt: skip
         consumer.assign([TopicPartition(topic, 0, 0)])
         value = None

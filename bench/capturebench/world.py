@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import benchlib
@@ -29,6 +30,7 @@ class World:
         self.scale = scale
         self.least_bytes = round(FREE_GIB_ALWAYS * peers.GIB)
         self.folder = None
+        self.began = time.monotonic()
 
     def __enter__(self):
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -59,6 +61,6 @@ class World:
         else:
             self.say(f"logs: {self.folder}")
 
-    @staticmethod
-    def say(text):
-        print(text, flush=True)
+    def say(self, text):
+        """With the seconds since the start: a bench of hours is looked at now and then."""
+        print(f"[{time.monotonic() - self.began:6.0f} s] {text}", flush=True)
