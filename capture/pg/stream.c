@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/reader.h"
 #include "base/stop.h"
+#include "capture/pg/copy_data.h"
 #include "capture/pg/lsn.h"
 
 enum {
@@ -21,8 +22,6 @@ enum {
     FEEDBACK_INTERVAL_MS = 5000, /* at least this often */
     FEEDBACK_ADVANCED_MS = 50,   /* and at most this often for progress alone */
     SEND_TIMEOUT_MS = 30000,
-    MESSAGE_HEAD_BYTES = 5,    /* type, length */
-    XLOG_DATA_HEAD_BYTES = 25, /* 'w', start, end, time */
     TIMER_SLACK_NS = 1000,
     LIBPQ_READS = 3,     /* a TLS record can be larger than what one read takes */
     LIBPQ_WAIT_MS = 100, /* what TLS holds back, poll() does not see */
@@ -181,21 +180,16 @@ static enum rc stream_ended(struct err *err)
 static enum rc read_copy_data(struct pg_stream *stream, struct slice bytes, struct slice *ret_message,
                               uint64_t *ret_lsn, struct err *err)
 {
-    struct reader r = reader_of(bytes);
-    uint8_t type = reader_u8(&r);
-    if (LIKELY(type == 'w' && bytes.len >= XLOG_DATA_HEAD_BYTES)) {
-        *ret_lsn = reader_u64(&r);
-        *ret_message = slice_of(bytes.ptr + XLOG_DATA_HEAD_BYTES, bytes.len - XLOG_DATA_HEAD_BYTES);
+    struct pg_copy_data data;
+    TRY(pg_copy_data_decode(bytes, &data, err));
+    if (LIKELY(!data.is_keepalive)) {
+        *ret_lsn = data.lsn;
+        *ret_message = data.message;
         return RC_OK;
     }
-    uint64_t wal_end = reader_u64(&r);
-    reader_u64(&r); /* the server's clock */
-    bool asked = reader_u8(&r) != 0;
-    if (type != 'k' || reader_failed(&r))
-        return err_set(err, ERR_MALFORMED, "the source sent a replication message of type %#x", type);
-    stream->wal_end = MAX(stream->wal_end, wal_end);
-    stream->asked = stream->asked || asked;
-    stream->must_answer = stream->must_answer || asked;
+    stream->wal_end = MAX(stream->wal_end, data.lsn);
+    stream->asked = stream->asked || data.asks;
+    stream->must_answer = stream->must_answer || data.asks;
     return RC_AGAIN;
 }
 
@@ -204,28 +198,19 @@ static enum rc read_copy_data(struct pg_stream *stream, struct slice bytes, stru
 /* The next whole message, RC_AGAIN when it is not there yet. */
 static enum rc frame_next(struct pg_stream *stream, uint8_t *ret_type, struct slice *ret_body, struct err *err)
 {
-    size_t have = stream->end - stream->start;
-    if (have < MESSAGE_HEAD_BYTES)
-        return RC_AGAIN;
-    struct reader r = reader_of(slice_of(stream->buf + stream->start, have));
-    *ret_type = reader_u8(&r);
-    size_t len = reader_u32(&r); /* counts itself */
-    if (len < 4 || len > stream->max_bytes)
-        return err_set(err, ERR_MEMORY_LIMIT, "the source sent a message of %zu bytes, more than %zu are not taken in",
-                       len, stream->max_bytes);
-    if (have < 1 + len) {
-        if (stream->cap >= 1 + len)
-            return RC_AGAIN;
-        uint8_t *larger = realloc(stream->buf, 1 + len);
-        if (larger == NULL)
-            return err_set(err, ERR_NO_MEMORY, "could not take in a message of %zu bytes", len);
-        stream->buf = larger;
-        stream->cap = 1 + len;
-        return RC_AGAIN;
-    }
-    *ret_body = slice_of(stream->buf + stream->start + MESSAGE_HEAD_BYTES, len - 4);
-    stream->start += 1 + len;
-    return RC_OK;
+    size_t bytes;
+    struct slice received = slice_of(stream->buf + stream->start, stream->end - stream->start);
+    enum rc rc = pg_frame_decode(received, stream->max_bytes, ret_type, ret_body, &bytes, err);
+    if (LIKELY(rc == RC_OK))
+        stream->start += bytes;
+    if (rc != RC_AGAIN || stream->cap >= bytes)
+        return rc;
+    uint8_t *larger = realloc(stream->buf, bytes);
+    if (larger == NULL)
+        return err_set(err, ERR_NO_MEMORY, "could not take in a message of %zu bytes", bytes);
+    stream->buf = larger;
+    stream->cap = bytes;
+    return RC_AGAIN;
 }
 
 /* One read of all there is room for; RC_AGAIN when the socket is dry. */
