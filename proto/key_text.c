@@ -135,6 +135,37 @@ static void put_double(struct buf *out, double value, int max_digits)
     buf_put_str(out, text);
 }
 
+/* ---- Kafka Connect's own Date, Time and Timestamp ---- */
+
+static int64_t floor_divide(int64_t value, int64_t by)
+{
+    return value / by - (value % by < 0);
+}
+
+/* As Connect does: what lies before the second day of 1970 is a time, a whole day a date, all else both. False before
+ * our era. */
+static bool put_instant(struct buf *out, int64_t ms)
+{
+    enum { MS_A_DAY = 86400000, MS_AN_HOUR = 3600000, MS_A_MINUTE = 60000, MS_A_SECOND = 1000 };
+    enum { DAYS_TO_EPOCH = 719468, DAYS_400_YEARS = 146097, DAYS_100_YEARS = 36524, DAYS_4_YEARS = 1460 };
+    int64_t days = floor_divide(ms, MS_A_DAY) + DAYS_TO_EPOCH; /* since 0000-03-01: a leap day ends its year */
+    int64_t era = floor_divide(days, DAYS_400_YEARS), of_era = days - era * DAYS_400_YEARS;
+    int64_t year = (of_era - of_era / DAYS_4_YEARS + of_era / DAYS_100_YEARS - of_era / (DAYS_400_YEARS - 1)) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+    int of_day = (int)(ms - floor_divide(ms, MS_A_DAY) * MS_A_DAY);
+    int day = (int)(of_year - (153 * month + 2) / 5 + 1);
+    year += era * 400 + (month >= 10);
+    month += month < 10 ? 3 : -9;
+    if (year < 1)
+        return false;
+    if (ms >= MS_A_DAY)
+        buf_printf(out, "%04d-%02d-%02d%s", (int)year, (int)month, day, of_day == 0 ? "" : "T");
+    if (ms < MS_A_DAY || of_day > 0)
+        buf_printf(out, "%02d:%02d:%02d.%03dZ", of_day / MS_AN_HOUR, of_day / MS_A_MINUTE % 60,
+                   of_day / MS_A_SECOND % 60, of_day % MS_A_SECOND);
+    return true;
+}
+
 /* ---- keys ---- */
 
 static bool put_value(struct buf *out, const struct column *column, struct reader *r)
@@ -153,6 +184,9 @@ static bool put_value(struct buf *out, const struct column *column, struct reade
     case COLUMN_TIMESTAMP_US:
     case COLUMN_TIMESTAMP_NS:
     case COLUMN_INTERVAL_US: buf_printf(out, "%" PRId64, avro_get_long(r)); return true;
+    case COLUMN_CONNECT_DATE: return put_instant(out, avro_get_long(r) * 86400000);
+    case COLUMN_CONNECT_TIME:
+    case COLUMN_CONNECT_TIMESTAMP: return put_instant(out, avro_get_long(r));
     case COLUMN_FLOAT: put_double(out, (double)avro_get_float(r), FLOAT_DIGITS); return true;
     case COLUMN_DOUBLE: put_double(out, avro_get_double(r), DOUBLE_DIGITS); return true;
     case COLUMN_DECIMAL: return put_decimal(out, avro_get_bytes(r), column->scale);

@@ -105,7 +105,12 @@ def default_of_column(value, seen, _began):
 
 def day_before_gregory(value, seen, _began):
     """A day before 1582-10-15, counted as if the Gregorian calendar had been there."""
-    return isinstance(value, int) and value < -141427 and name_of_type(seen) == "io.debezium.time.Date"
+    name = name_of_type(seen)
+    if value is None:
+        return False
+    if name == "io.debezium.time.IsoDate":
+        return value.startswith("-") or value < "1582-10-15"
+    return name in ("io.debezium.time.Date", "org.apache.kafka.connect.data.Date") and value < -141427
 
 
 def same_json(value, seen, _began):
@@ -161,7 +166,11 @@ DIFFERENCES = [
     Difference("order of an hstore's keys", "Debezium's is that of a Java hash table, leat's is PostgreSQL's",
                "value", r"(before|after)\.[^.]+", same_json, text, topic=r"zoo\.extensions"),
     Difference("dates before 1582-10-15", "a defect of Debezium: it reads them in the Julian calendar, and only in a copy",
-               "value", r"(before|after)\.[^.]+", number, day_before_gregory, "r"),
+               "value", r"(before|after)\.[^.]+", anything, day_before_gregory, "r"),
+    Difference("24:00 in mode isostring", "a defect of Debezium: a day has an end", "value", r"(before|after)\.[^.]+",
+               "00:00:00Z", "24:00:00Z"),
+    Difference("unchanged arrays of bytea as text", "a defect of Debezium: NULL, unless binary.handling.mode is bytes",
+               "value", r"after\.a_bytea", None, ["__debezium_unavailable_value"], "u", r"zoo\.array_toast"),
     Difference("columns of type name", "a defect of Debezium: NULL in the stream, whatever the value",
                "value", r"(before|after)\.c_name", None, text, "cud", r"zoo\.text"),
     Difference("types that Debezium leaves out", OTHER_TYPES,

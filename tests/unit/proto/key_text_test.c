@@ -17,6 +17,12 @@ static const struct {
     {"a number",                               COLUMN_INT32,   0, "-7",           "{\"k\":-7}"},
     {"a large number",                         COLUMN_INT64,   0, "9223372036854775807", "{\"k\":9223372036854775807}"},
     {"a day is its number",                    COLUMN_DATE,    0, "19782",        "{\"k\":19782}"},
+    {"Connect's day",                          COLUMN_CONNECT_DATE, 0, "19782",   "{\"k\":2024-02-29}"},
+    {"Connect's day before 1970 is a time",    COLUMN_CONNECT_DATE, 0, "-1",      "{\"k\":00:00:00.000Z}"},
+    {"Connect's time",                         COLUMN_CONNECT_TIME, 0, "3723040", "{\"k\":01:02:03.040Z}"},
+    {"Connect's instant",                      COLUMN_CONNECT_TIMESTAMP, 0, "1709168523040", "{\"k\":2024-02-29T01:02:03.040Z}"},
+    {"the first of March",                     COLUMN_CONNECT_TIMESTAMP, 0, "951868800001", "{\"k\":2000-03-01T00:00:00.001Z}"},
+    {"the last of December",                   COLUMN_CONNECT_TIMESTAMP, 0, "978220800000", "{\"k\":2000-12-31}"},
     {"a text",                                 COLUMN_STRING,  0, "ab",           "{\"k\":\"ab\"}"},
     {"quotes and backslashes are escaped",     COLUMN_STRING,  0, "a\"b\\c\n",    "{\"k\":\"a\\\"b\\\\c\n\"}"},
     {"an identifier",                          COLUMN_UUID,    0, "0-1",          "{\"k\":\"0-1\"}"},
@@ -43,6 +49,9 @@ static void put_key(struct buf *out, size_t i)
     case COLUMN_DECIMAL: assert_true(avro_put_decimal(out, slice_of_str(cases[i].value), cases[i].scale)); break;
     case COLUMN_INT32:
     case COLUMN_INT64:
+    case COLUMN_CONNECT_DATE:
+    case COLUMN_CONNECT_TIME:
+    case COLUMN_CONNECT_TIMESTAMP:
     case COLUMN_DATE: avro_put_long(out, strtoll(cases[i].value, NULL, 10)); break;
     default: avro_put_str(out, cases[i].value); break;
     }
