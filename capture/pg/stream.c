@@ -180,7 +180,7 @@ static enum rc stream_ended(struct err *err)
 static enum rc read_copy_data(struct pg_stream *stream, struct slice bytes, struct slice *ret_message,
                               uint64_t *ret_lsn, struct err *err)
 {
-    struct pg_copy_data data;
+    struct pg_copy_data data = {0};
     TRY(pg_copy_data_decode(bytes, &data, err));
     if (LIKELY(!data.is_keepalive)) {
         *ret_lsn = data.lsn;
