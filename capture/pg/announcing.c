@@ -124,8 +124,8 @@ static void tell_answered(const struct source *source, const struct pg_relation 
     health_set(HEALTH_RUNNING, "");
 }
 
-/* RC_AGAIN: a stop was asked for. */
-static enum rc announce_patiently(struct source *source, struct pg_relation *relation, struct err *err)
+/* RC_AGAIN: a stop was asked for, or what is whole already should not wait with us. */
+static enum rc announce_patiently(struct source *source, struct pg_relation *relation, bool may_let_go, struct err *err)
 {
     struct retry retry = retry_of(REGISTRY_FIRST_RETRY_MS, REGISTRY_MAX_RETRY_MS);
     for (;;) {
@@ -136,6 +136,9 @@ static enum rc announce_patiently(struct source *source, struct pg_relation *rel
             tell_answered(source, relation);
         if (rc == RC_OK || !is_registrys(err->code))
             return rc;
+        source->let_go = may_let_go;
+        if (may_let_go)
+            return RC_AGAIN;
         int64_t wait_ms = retry_next_ms(&retry);
         tell_waiting(source, relation, err, wait_ms);
         TRY(speak_until(source, stop_fd(), clock_mono_ms() + wait_ms, err));
@@ -213,7 +216,7 @@ static enum rc announce_or_stop(struct source *source, PGconn *conn, struct pg_r
 {
     enum rc rc = check_topic(source, conn, relation, err);
     if (rc == RC_OK)
-        rc = announce_patiently(source, relation, err);
+        rc = announce_patiently(source, relation, source->holds_whole, err);
     if (rc == RC_OK || !is_the_tables(err->code) || source->stream == NULL)
         return rc;
     pg_relation_stop(relation, err);
@@ -251,5 +254,5 @@ enum rc pg_session_relax(struct source *source, struct pg_relation *relation, st
         return err_set(err, ERR_PGOUTPUT_MALFORMED, "key column \"%s\" of table %s.%s is null",
                        relation->shape.columns[column].name, relation->schema, relation->name);
     relation->shape.columns[column].optional = true;
-    return announce_patiently(source, relation, err);
+    return announce_patiently(source, relation, false, err);
 }

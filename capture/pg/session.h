@@ -68,9 +68,12 @@ struct source {
     struct slice pending;            /* a message that has no room in the batch before; ptr NULL: none */
     uint64_t pending_lsn;
     unsigned since_look; /* messages since clocks and queue were looked at */
+    bool holds_whole;    /* the batch has whole transactions only: it can go before a table is waited for */
+    bool let_go;         /* after RC_AGAIN of a relation: let the batch go, then the same message again */
 };
 
-/* Compiles what was announced, from the catalog as `conn` sees it; topic and schemas for a captured one. */
+/* Compiles what was announced, from the catalog as `conn` sees it; topic and schemas for a captured one. Waits for the
+ * registry as long as it takes. RC_AGAIN: a stop was asked for, or source->let_go. */
 MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
                                             const struct pgoutput_relation *announced,
                                             struct pg_relation **ret_relation, struct err *err);

@@ -314,16 +314,13 @@ static enum rc take_between(struct source *source, const struct pgoutput_msg *ms
 static enum rc take_message(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
 {
     struct pgoutput_msg *msg = source->msg;
-    struct pg_relation *relation;
     switch (msg->type) {
     case PGOUTPUT_COMMIT:
         if (!source->in_transaction)
             return outside(err, msg);
         take_commit(source, &msg->commit);
         return RC_OK;
-    case PGOUTPUT_RELATION:
-        arena_reset(source->facts_arena);
-        return pg_session_take_relation(source, source->conn, &msg->relation, &relation, err);
+    case PGOUTPUT_RELATION: break; /* take_relation */
     case PGOUTPUT_INSERT:
     case PGOUTPUT_UPDATE:
     case PGOUTPUT_DELETE:
@@ -369,18 +366,46 @@ static enum rc next_replayed(struct source *source, struct slice *ret_message, u
     return RC_AGAIN;
 }
 
+/* Everything in the batch is of whole transactions: also when another one has begun and nothing of it is in.
+ */
+static bool is_at_commit(const struct source *source)
+{
+    return !source->in_transaction || source->emitter.ordinal == 0;
+}
+
+static enum rc keep_for_next(struct source *source, struct slice message, uint64_t lsn, bool *ret_full)
+{
+    source->pending = message;
+    source->pending_lsn = lsn;
+    *ret_full = true;
+    return RC_OK;
+}
+
+/* The registry may have to be waited for: what is whole before it goes first. */
+static enum rc take_relation(struct source *source, struct slice message, uint64_t lsn, const struct batch *batch,
+                             bool *ret_full, struct err *err)
+{
+    struct pg_relation *relation;
+    arena_reset(source->facts_arena);
+    source->holds_whole = batch->n_records > 0 && is_at_commit(source);
+    enum rc rc = pg_session_take_relation(source, source->conn, &source->msg->relation, &relation, err);
+    source->holds_whole = false;
+    if (rc != RC_AGAIN || !source->let_go)
+        return rc;
+    source->let_go = false;
+    return keep_for_next(source, message, lsn, ret_full);
+}
+
 static enum rc take_decoded(struct source *source, struct slice message, uint64_t lsn, struct batch *batch,
                             bool *ret_full, struct err *err)
 {
     size_t records = records_of(source->msg);
-    if (UNLIKELY(!pg_session_has_room(batch, records)) && batch->n_records > 0) {
-        source->pending = message;
-        source->pending_lsn = lsn;
-        *ret_full = true;
-        return RC_OK;
-    }
+    if (UNLIKELY(!pg_session_has_room(batch, records)) && batch->n_records > 0)
+        return keep_for_next(source, message, lsn, ret_full);
     if (records > batch->max_records)
         return err_set(err, ERR_MEMORY_LIMIT, "a truncate of %zu tables does not fit a batch", records);
+    if (UNLIKELY(source->msg->type == PGOUTPUT_RELATION))
+        return take_relation(source, message, lsn, batch, ret_full, err);
     return take_message(source, lsn, batch, err);
 }
 
@@ -498,13 +523,6 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     }
     TRY(pg_session_check_publisher(source, err));
     return look_around(source, err);
-}
-
-/* Everything in the batch is of whole transactions: also when another one has begun and nothing of it is in.
- */
-static bool is_at_commit(const struct source *source)
-{
-    return !source->in_transaction || source->emitter.ordinal == 0;
 }
 
 enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err *err)

@@ -548,6 +548,25 @@ def test_a_registry_that_is_away_is_waited_for_and_a_stop_is_quick(road, reader,
     assert reader.rows("public.t")[1:] == [{"id": 1, "v": "x", "away": 1}]
 
 
+def test_what_was_committed_before_does_not_wait_with_the_table(road, reader, registry, registered):
+    """All of it comes in one burst after a restart; the first transaction is whole before the registry is needed."""
+    worker = registered
+    worker.stop()
+    road.sql("insert into fence values (1)")
+    road.sql("alter table t add column later int")
+    road.sql("insert into t values (1, 'x', 1)")
+    road.sql("insert into fence values (2)")
+    registry.on(VERSIONS, status=500)
+    worker.start()
+    wait.until(lambda: worker.state() == "waiting", SECONDS, worker.tail)
+    wait.until(lambda: reader.rows("public.fence") == [{"id": 1}], SECONDS, worker.tail)
+    assert reader.rows("public.t") == [{"id": 0, "v": "first"}]
+    registry.clear()
+    caught_up(road, worker)
+    assert reader.rows("public.fence") == [{"id": 1}, {"id": 2}]
+    assert reader.rows("public.t")[1:] == [{"id": 1, "v": "x", "later": 1}]
+
+
 def test_compatibility_is_decided_by_a_person_and_only_where_it_must(road, reader, registry, registered):
     """BACKWARD: not null is no reason to wait, another type is. The source waits until somebody says so."""
     worker = registered
