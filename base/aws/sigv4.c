@@ -12,6 +12,7 @@
 
 enum {
     SHA256_BYTES = 32,
+    SCOPE_BYTES = 160,
     MAX_PARAMS = 64,       /* headers or query parameters of one request */
     TEXT_MAX = 256 * 1024, /* of the canonical request: keys are at most 1 KiB, tokens 4 KiB */
 };
@@ -304,9 +305,32 @@ static void derive_key(const char *secret, const char *date, const char *region,
     explicit_bzero(key, sizeof(key));
 }
 
+/* "20150830/us-east-1/service/aws4_request"; false when the region is too long. */
+static bool format_scope(const struct sigv4_request *request, const char *amz_date, char out[SCOPE_BYTES])
+{
+    int len = snprintf(out, SCOPE_BYTES, "%.8s/%s/%s/aws4_request", amz_date, request->region, request->service);
+    return len < SCOPE_BYTES;
+}
+
+static void sign_canonical(const struct buf *canonical, const struct sigv4_request *request,
+                           const struct aws_credentials *credentials, const char *amz_date, const char *scope,
+                           char ret_signature[65])
+{
+    char date[9], digest[65], to_sign[320];
+    uint8_t key[SHA256_BYTES], code[SHA256_BYTES];
+    snprintf(date, sizeof(date), "%.8s", amz_date);
+    sha256_hex(buf_slice(canonical), digest);
+    snprintf(to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", amz_date, scope, digest);
+    derive_key(credentials->secret_access_key, date, request->region, request->service, key);
+    hmac(key, sizeof(key), to_sign, code);
+    explicit_bzero(key, sizeof(key));
+    put_hex(code, sizeof(code), ret_signature);
+}
+
 enum rc sigv4_sign(const struct sigv4_request *request, const struct aws_credentials *credentials,
                    struct sigv4_signed *ret_signed, struct err *err)
 {
+    char scope[SCOPE_BYTES], signature[65];
     struct sigv4_signed made;
     format_amz_date(request->now_us, made.amz_date);
     SCOPED(signed_headers_done) struct signed_headers headers;
@@ -316,26 +340,58 @@ enum rc sigv4_sign(const struct sigv4_request *request, const struct aws_credent
     if (canonical.failed)
         return err_set(err, ERR_BUG, "could not sign a request: its path, query or headers are larger than %d bytes",
                        TEXT_MAX);
-
-    char date[9], scope[160], digest[65], to_sign[320], signature[65];
-    snprintf(date, sizeof(date), "%.8s", made.amz_date);
-    int scope_len = snprintf(scope, sizeof(scope), "%s/%s/%s/aws4_request", date, request->region, request->service);
-    sha256_hex(buf_slice(&canonical), digest);
-    snprintf(to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", made.amz_date, scope, digest);
-
-    uint8_t key[SHA256_BYTES], code[SHA256_BYTES];
-    derive_key(credentials->secret_access_key, date, request->region, request->service, key);
-    hmac(key, sizeof(key), to_sign, code);
-    explicit_bzero(key, sizeof(key));
-    put_hex(code, sizeof(code), signature);
+    bool fits = format_scope(request, made.amz_date, scope);
+    sign_canonical(&canonical, request, credentials, made.amz_date, scope, signature);
 
     struct buf out = buf_over(made.authorization, sizeof(made.authorization));
     buf_printf(&out, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=", credentials->access_key_id, scope);
     put_header_names(&out, &headers);
     buf_printf(&out, ", Signature=%s", signature);
     buf_cstr(&out);
-    if (out.failed || (size_t)scope_len >= sizeof(scope))
+    if (out.failed || !fits)
         return err_set(err, ERR_BUG, "could not sign a request: its header names or its region are too long");
     *ret_signed = made;
+    return RC_OK;
+}
+
+enum rc sigv4_presign(const struct sigv4_request *request, const struct aws_credentials *credentials, int expires_s,
+                      struct buf *out, struct err *err)
+{
+    char amz_date[20], scope[SCOPE_BYTES], credential[SCOPE_BYTES + sizeof(credentials->access_key_id)], expires[16];
+    char signature[65];
+    format_amz_date(request->now_us, amz_date);
+    bool fits = format_scope(request, amz_date, scope);
+    snprintf(credential, sizeof(credential), "%s/%s", credentials->access_key_id, scope);
+    snprintf(expires, sizeof(expires), "%d", expires_s);
+    struct sigv4_param query[MAX_PARAMS] = {{"X-Amz-Algorithm", "AWS4-HMAC-SHA256"},
+                                            {"X-Amz-Credential", credential},
+                                            {"X-Amz-Date", amz_date},
+                                            {"X-Amz-Expires", expires},
+                                            {"X-Amz-SignedHeaders", "host"},
+                                            {"X-Amz-Security-Token", credentials->session_token}};
+    size_t n = credentials->session_token[0] == '\0' ? 5 : 6;
+    if (!fits || request->n_query > MAX_PARAMS - n)
+        return err_set(err, ERR_BUG, "could not presign a request: its region is too long, or its query");
+    for (size_t i = 0; i < request->n_query; i++)
+        query[n++] = request->query[i];
+    struct sigv4_request presigned = *request;
+    presigned.query = query;
+    presigned.n_query = n;
+    SCOPED(buf_done) struct buf canonical = buf_new(TEXT_MAX);
+    buf_printf(&canonical, "%s\n", request->method);
+    put_canonical_path(&canonical, request);
+    buf_put_u8(&canonical, '\n');
+    size_t query_at = canonical.len;
+    put_canonical_query(&canonical, &presigned);
+    struct slice signed_query = slice_of(canonical.ptr + query_at, canonical.len - query_at);
+    buf_printf(out, "%s", request->host);
+    put_canonical_path(out, request);
+    buf_put_u8(out, '?');
+    buf_put_slice(out, signed_query);
+    buf_printf(&canonical, "\nhost:%s\n\nhost\n%s", request->host, request->payload_sha256);
+    if (canonical.failed)
+        return err_set(err, ERR_BUG, "could not presign a request: it is larger than %d bytes", TEXT_MAX);
+    sign_canonical(&canonical, request, credentials, amz_date, scope, signature);
+    buf_printf(out, "&X-Amz-Signature=%s", signature);
     return RC_OK;
 }

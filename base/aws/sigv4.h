@@ -34,6 +34,10 @@ struct sigv4_signed {
 
 MUST_CHECK enum rc sigv4_sign(const struct sigv4_request *request, const struct aws_credentials *credentials,
                               struct sigv4_signed *ret_signed, struct err *err);
+/* The same in the query: appends "host/path?query" without a scheme. Only the host is a signed header; request->headers
+ * are not looked at. Valid for expires_s seconds. */
+MUST_CHECK enum rc sigv4_presign(const struct sigv4_request *request, const struct aws_credentials *credentials,
+                                 int expires_s, struct buf *out, struct err *err);
 /* For tests and for reading a refusal: the two intermediate texts. */
 void sigv4_canonical_request(const struct sigv4_request *request, const struct aws_credentials *credentials,
                              struct buf *out);

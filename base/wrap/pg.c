@@ -57,6 +57,8 @@ static const struct {
     {"authentication", PG_FAIL_AUTH},
     {"does not exist", PG_FAIL_AUTH},
     {"certificate", PG_FAIL_AUTH},
+    {"private key", PG_FAIL_AUTH},
+    {"does not support SSL", PG_FAIL_AUTH},
     {"permission denied", PG_FAIL_PERMISSION},
     {"must be superuser or replication role", PG_FAIL_PERMISSION},
 };
@@ -97,18 +99,22 @@ static void first_line(const char *text, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)len, text);
 }
 
-/* A refused connection is told over several lines, one an address; the last one carries the reason. */
-static void last_line(const char *text, char *out, size_t size)
+/* A refused connection is told over several lines, one or more an address: those of the last address, as one. */
+static void last_attempt(const char *text, char *out, size_t size)
 {
-    size_t len = strlen(text);
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+    size_t len = 0;
+    for (const char *at = text; (at = strstr(at, "connection to server")) != NULL; at++)
+        text = at;
+    for (; *text != '\0' && len + 1 < size; text++) {
+        bool is_blank = strchr(" \t\n", *text) != NULL;
+        if (!is_blank)
+            out[len++] = *text;
+        else if (len > 0 && out[len - 1] != ' ')
+            out[len++] = ' ';
+    }
+    while (len > 0 && out[len - 1] == ' ')
         len--;
-    size_t start = len;
-    while (start > 0 && text[start - 1] != '\n')
-        start--;
-    while (start < len && (text[start] == '\t' || text[start] == ' '))
-        start++;
-    snprintf(out, size, "%.*s", (int)(len - start), text + start);
+    out[len] = '\0';
 }
 
 enum rc err_pg(struct err *err, enum pg_role role, PGconn *conn, const PGresult *res, const char *format, ...)
@@ -143,7 +149,7 @@ static enum rc err_connect(struct err *err, const struct pg_target *target, PGco
         if (strstr(text, connect_errors[i].text) != NULL)
             failure = connect_errors[i].failure;
     char reason[448];
-    last_line(text, reason, sizeof(reason));
+    last_attempt(text, reason, sizeof(reason));
     return err_set(err, failure_codes[failure][target->role],
                    "could not connect to %s %s:%s, database \"%s\", as \"%s\": %s",
                    target->role == PG_ROLE_SOURCE ? "postgresql" : "redshift", target->host, target->port,
@@ -164,6 +170,8 @@ enum rc pg_connect(const struct pg_target *target, PGconn **ret_conn, struct err
         {"password", target->password},
         {"sslmode", target->sslmode},
         {"sslrootcert", target->sslrootcert},
+        {"sslcert", target->sslcert},
+        {"sslkey", target->sslkey},
         {"application_name", target->application_name},
         {"options", target->options},
         {"replication", target->replication ? "database" : NULL},

@@ -18,6 +18,7 @@ struct pg_target {
     enum pg_role role;
     const char *host, *port, *database, *user, *password;
     const char *sslmode, *sslrootcert; /* NULL: libpq's default */
+    const char *sslcert, *sslkey;      /* our own, where the server asks for one; NULL or "": none */
     const char *application_name;
     const char *options;   /* "-c name=value ..." or NULL */
     bool replication;      /* replication=database */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/aws/rds_token.h"
 #include "base/retry.h"
 #include "base/stop.h"
 #include "capture/pg/lsn.h"
@@ -71,19 +72,39 @@ void pg_application_name(char out[PG_NAME_BYTES], const char *prefix, const char
             *at = '?';
 }
 
+/* The token is sent as it is: never without TLS. */
+static enum rc make_token(const struct config_postgresql *config, struct buf *out, struct err *err)
+{
+    static const char *const without_tls[] = {"disable", "allow", "prefer"};
+    for (size_t i = 0; i < ARRAY_LEN(without_tls); i++)
+        if (strcmp(config->sslmode, without_tls[i]) == 0)
+            return err_set(err, ERR_CONFIG_VALUE, "auth is rds_iam, which wants TLS, but sslmode is \"%s\"",
+                           config->sslmode);
+    TRY(rds_token_make(out, config->host, (int)config->port, config->user, config->region, err));
+    return out->failed ? err_set(err, ERR_AWS_CREDENTIALS, "the token for the source is longer than %d bytes",
+                                 RDS_TOKEN_MAX_BYTES)
+                       : RC_OK;
+}
+
 enum rc pg_source_connect(const struct config_postgresql *config, const char *application_name, bool replication,
                           PGconn **ret_conn, struct err *err)
 {
     char port[8];
+    SCOPED(buf_done) struct buf token = buf_new(RDS_TOKEN_MAX_BYTES);
+    bool is_iam = strcmp(config->auth, "rds_iam") == 0;
     snprintf(port, sizeof(port), "%d", (int)config->port);
+    if (is_iam)
+        TRY(make_token(config, &token, err));
     const struct pg_target target = {.role = PG_ROLE_SOURCE,
                                      .host = config->host,
                                      .port = port,
                                      .database = config->database,
                                      .user = config->user,
-                                     .password = config->password,
+                                     .password = is_iam ? buf_cstr(&token) : config->password,
                                      .sslmode = config->sslmode,
                                      .sslrootcert = config->sslrootcert,
+                                     .sslcert = config->sslcert,
+                                     .sslkey = config->sslkey,
                                      .application_name = application_name,
                                      .options = SESSION_OPTIONS,
                                      .replication = replication};
