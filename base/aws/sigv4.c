@@ -383,15 +383,16 @@ enum rc sigv4_presign(const struct sigv4_request *request, const struct aws_cred
     buf_put_u8(&canonical, '\n');
     size_t query_at = canonical.len;
     put_canonical_query(&canonical, &presigned);
-    struct slice signed_query = slice_of(canonical.ptr + query_at, canonical.len - query_at);
-    buf_printf(out, "%s", request->host);
-    put_canonical_path(out, request);
-    buf_put_u8(out, '?');
-    buf_put_slice(out, signed_query);
+    size_t query_end = canonical.len;
     buf_printf(&canonical, "\nhost:%s\n\nhost\n%s", request->host, request->payload_sha256);
     if (canonical.failed)
         return err_set(err, ERR_BUG, "could not presign a request: it is larger than %d bytes", TEXT_MAX);
     sign_canonical(&canonical, request, credentials, amz_date, scope, signature);
+    struct slice signed_query = slice_of(canonical.ptr + query_at, query_end - query_at);
+    buf_printf(out, "%s", request->host);
+    put_canonical_path(out, request);
+    buf_put_u8(out, '?');
+    buf_put_slice(out, signed_query);
     buf_printf(out, "&X-Amz-Signature=%s", signature);
     return RC_OK;
 }

