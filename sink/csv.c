@@ -333,7 +333,7 @@ static enum rc put_long(struct buf *out, const struct csv_column *column, int64_
     case COLUMN_TIMESTAMP_US: fault = csv_put_timestamp(out, value); break;
     case COLUMN_TIMESTAMP_MS:
         if (value > INT64_MAX / US_PER_MS || value < INT64_MIN / US_PER_MS)
-            return err_value(err, column, "the time lies outside 4713 BC to 294276 AD");
+            return err_value(err, column, "the time lies outside the years 1 to 294276");
         fault = csv_put_timestamp(out, value * US_PER_MS);
         break;
     default: return put_integer(out, column, value, err);

@@ -59,7 +59,7 @@ static const char *put_long(struct buf *out, enum column_type type, int64_t valu
     else if (type == COLUMN_TIMESTAMP_US)
         fault = csv_put_timestamp(out, value);
     else if (__builtin_mul_overflow(value, (int64_t)US_PER_MS, &value))
-        fault = "a time lies outside 4713 BC to 294276 AD";
+        fault = "a time lies outside the years 1 to 294276";
     else
         fault = csv_put_timestamp(out, value);
     buf_put_u8(out, '"');

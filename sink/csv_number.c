@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DECIMAL_MAX_BYTES = 112 }; /* more than 256 digits need more than 106 bytes */
+enum { DECIMAL_MAX_BYTES = 424 }; /* 1000 digits take 416; nine digits at a time fit CSV_MAX_DIGITS */
 
 static size_t format_u64(uint64_t value, char end[20]) /* digits end at end[20] */
 {
@@ -59,7 +59,7 @@ static void digits_of_bytes(struct csv_digits *ret, struct slice magnitude)
         size_t from_end = magnitude.len - 1 - i;
         limbs[n_limbs - 1 - from_end / 4] |= (uint32_t)magnitude.ptr[i] << (from_end % 4 * 8);
     }
-    char reversed[320];
+    char reversed[CSV_MAX_DIGITS];
     size_t n = 0, first = 0;
     while (first < n_limbs) {
         uint64_t rest = 0;

@@ -8,9 +8,11 @@ void csv_put_integer(struct buf *out, int64_t value);
 /* The shortest text that reads back as the same number. NULL, or why the warehouse cannot hold the value. */
 const char *csv_put_float(struct buf *out, double value, bool is_real);
 
+enum { CSV_MAX_DIGITS = 1040 }; /* numeric(p,s) has at most 1000 */
+
 /* Decimal digits of |unscaled| without leading zeros, "0" for zero. */
 struct csv_digits {
-    char text[320];
+    char text[CSV_MAX_DIGITS];
     size_t len;
     bool negative;
 };

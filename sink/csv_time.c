@@ -3,11 +3,11 @@
 #include "base/clock.h"
 
 static const int64_t US_PER_DAY = (int64_t)86400 * US_PER_S;
-/* 4713-01-01 BC and 294276-12-31 AD in the proleptic Gregorian calendar. Microseconds since 1970 end within
+/* 0001-01-01 and 294276-12-31 in the proleptic Gregorian calendar. Microseconds since 1970 end within
  * the year 294247, and Debezium's infinity stands there: no later day than 294246-12-31 is one of an instant.
  */
-enum { FIRST_DAY = -2440550, LAST_DAY = 106762939, LAST_INSTANT_DAY = 106751981 };
-static const char OUT_OF_RANGE[] = "the date lies outside 4713 BC to 294276 AD, or is infinite";
+enum { FIRST_DAY = -719162, LAST_DAY = 106762939, LAST_INSTANT_DAY = 106751981 };
+static const char OUT_OF_RANGE[] = "the date lies outside the years 1 to 294276, or is infinite";
 
 struct civil {
     int64_t year; /* astronomical: 0 is 1 BC */
@@ -53,7 +53,7 @@ static void put_number(struct buf *out, int64_t value, int width)
 
 static void put_day(struct buf *out, struct civil civil)
 {
-    put_number(out, civil.year > 0 ? civil.year : 1 - civil.year, 4);
+    put_number(out, civil.year, 4);
     buf_put_u8(out, '-');
     put_number(out, civil.month, 2);
     buf_put_u8(out, '-');
@@ -78,8 +78,6 @@ const char *csv_put_date(struct buf *out, int64_t days)
         return OUT_OF_RANGE;
     struct civil civil = civil_of_days(days);
     put_day(out, civil);
-    if (civil.year <= 0)
-        buf_put_str(out, " BC");
     return NULL;
 }
 
@@ -101,8 +99,6 @@ static const char *put_instant(struct buf *out, int64_t us, const char *zone)
     buf_put_u8(out, ' ');
     put_clock(out, us - days * US_PER_DAY);
     buf_put_str(out, zone);
-    if (civil.year <= 0)
-        buf_put_str(out, " BC");
     return NULL;
 }
 

@@ -1,5 +1,6 @@
-/* Days and times as the warehouse reads them: YYYY-MM-DD HH:MM:SS.ffffff, years before 1 with " BC". Each
- * function answers NULL, or says why the warehouse cannot hold the value. */
+/* Days and times as the warehouse reads them: YYYY-MM-DD HH:MM:SS.ffffff. Years before 1 are refused: COPY is not known
+ * to read them, and what COPY cannot read stops the sink. Each function answers NULL, or says why the warehouse cannot
+ * hold the value. */
 #ifndef LEAT_SINK_CSV_TIME_H
 #define LEAT_SINK_CSV_TIME_H
 

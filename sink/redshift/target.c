@@ -92,7 +92,7 @@ static void decimal_type(const struct column *column, struct target_column *ret)
         precision = DECIMAL_MAX_PRECISION;
     if (precision > DECIMAL_MAX_PRECISION || scale > DECIMAL_MAX_SCALE) {
         ret->type = TARGET_VARCHAR;
-        ret->bytes = EXACT_DECIMAL_BYTES;
+        ret->bytes = MAX(EXACT_DECIMAL_BYTES, precision + (int)strlen("-0."));
         return;
     }
     /* DECIMAL(19,s) is kept in 64 bits and ends before 19 nines. */

@@ -22,6 +22,7 @@ static const struct {
     {"DECIMAL(38,37)", {.type = COLUMN_DECIMAL, .precision = 38, .scale = 37}, "DECIMAL(38,37)"},
     {"DECIMAL(38,38)", {.type = COLUMN_DECIMAL, .precision = 38, .scale = 38}, "VARCHAR(256)"},
     {"DECIMAL(39,0)", {.type = COLUMN_DECIMAL, .precision = 39, .scale = 0}, "VARCHAR(256)"},
+    {"DECIMAL(1000,500)", {.type = COLUMN_DECIMAL, .precision = 1000, .scale = 500}, "VARCHAR(1003)"},
     {"DECIMAL(4,-2)", {.type = COLUMN_DECIMAL, .precision = 4, .scale = -2}, "DECIMAL(6,0)"},
     {"DECIMAL(2,5)", {.type = COLUMN_DECIMAL, .precision = 2, .scale = 5}, "DECIMAL(5,5)"},
     {"VARIABLE_DECIMAL", {.type = COLUMN_VARIABLE_DECIMAL}, "VARCHAR(256)"},
