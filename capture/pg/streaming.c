@@ -148,6 +148,8 @@ static enum rc take_plain_logical(struct source *source, uint64_t lsn, struct ba
 static enum rc take_logical(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
 {
     const struct pgoutput_logical *message = &source->msg->logical;
+    if ((message->flags & PGOUTPUT_MESSAGE_TRANSACTIONAL) == 0)
+        source->emitter.previous_end = lsn; /* Debezium counts it as a commit */
     if (!pg_outbox_takes(&source->outbox, message->prefix))
         return RC_OK;
     if ((message->flags & PGOUTPUT_MESSAGE_TRANSACTIONAL) == 0)

@@ -74,14 +74,17 @@ def differing(theirs, ours):
 # ---- schemas ----
 
 
-def schema_tree(schema, prefix):
+def schema_tree(schema, prefix, namespace=None):
     """The schema with the topic prefix taken out of its names, and fields under their names; the order of the fields
-    is a list beside them."""
+    is a list beside them. A namespace that is the one around it need not be written."""
     if isinstance(schema, list):
-        return [schema_tree(item, prefix) for item in schema]
+        return [schema_tree(item, prefix, namespace) for item in schema]
     if not isinstance(schema, dict):
         return schema.replace(f"{prefix}.", "<prefix>.") if isinstance(schema, str) else schema
-    tree = {key: schema_tree(item, prefix) for key, item in schema.items()}
+    own = schema.get("namespace", namespace)
+    tree = {key: schema_tree(item, prefix, own) for key, item in schema.items()}
+    if "namespace" in schema and own == namespace:
+        del tree["namespace"]
     if "fields" in schema:
         tree["fields"] = {field["name"]: field for field in tree["fields"]}
         tree["order"] = " ".join(tree["fields"])
@@ -131,9 +134,9 @@ def plain(inner):
 
 
 def columns_adjusted(schema, adjust):
-    """A Key, or an Envelope with the fields of its Value passed through `adjust`."""
-    if schema is None:
-        return None
+    """A Key, or an Envelope with the fields of its Value passed through `adjust`; another schema as it is."""
+    if schema is None or schema["name"] not in ("Key", "Envelope") or schema["namespace"].endswith(".message"):
+        return schema
     if schema["name"] == "Key":
         return schema | {"fields": [adjust(field) for field in schema["fields"]]}
     before, *others = schema["fields"]

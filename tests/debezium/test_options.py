@@ -1,5 +1,7 @@
 """Debezium's options that leat has too, under its own names."""
 
+import psycopg
+
 from bank import wait
 
 
@@ -57,3 +59,20 @@ def test_heartbeats(twin):
     assert abs(ours.value["ts_ms"] - theirs.value["ts_ms"]) < 60_000 and ours.value.keys() == theirs.value.keys()
     assert ours.key_schema == theirs.key_schema
     assert ours.value_schema == theirs.value_schema
+
+
+def test_messages(twin):
+    """Logical messages, inside of transactions and outside, and of one that is rolled back."""
+    twin.sql("create table t (id int primary key, v text)")
+    twin.start()
+    with twin.pg.transaction():
+        twin.sql("select pg_logical_emit_message(true, 'outbox', 'first')")
+        twin.sql("insert into t values (1, 'a')")
+        twin.sql("select pg_logical_emit_message(true, '', 'second é')")
+    twin.sql("select pg_logical_emit_message(false, 'plain', decode('00ff01', 'hex'))")
+    with twin.pg.transaction() as transaction:
+        twin.sql("select pg_logical_emit_message(true, 'outbox', 'never')")
+        raise psycopg.Rollback(transaction)
+    twin.sql("select pg_logical_emit_message(true, 'outbox', '')")
+    twin.check(minimum=5)
+    assert len(twin.records("leat", ["message"])["message"]) == 4
