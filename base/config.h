@@ -63,6 +63,8 @@ struct config_postgresql {
     const char *decimal_handling_mode, *time_precision_mode, *interval_handling_mode, *hstore_handling_mode,
         *binary_handling_mode, *unavailable_value_placeholder;
     int64_t money_fraction_digits;
+    int64_t snapshot_connections, snapshot_chunk, snapshot_window_ms, snapshot_max_bytes_per_s;
+    bool snapshot_added_tables;
 };
 
 enum config_column_type {

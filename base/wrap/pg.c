@@ -77,18 +77,22 @@ static enum pg_failure failure_of_internal_error(const char *message)
     return PG_FAIL_QUERY;
 }
 
-static enum pg_failure failure_of_result(enum pg_role role, const PGresult *res)
+static enum pg_failure failure_of_state(enum pg_role role, const char *sqlstate, const char *message)
 {
-    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-    if (sqlstate == NULL)
-        return PG_FAIL_QUERY;
     for (size_t i = 0; i < ARRAY_LEN(sqlstates); i++)
         if (strncmp(sqlstate, sqlstates[i].prefix, strlen(sqlstates[i].prefix)) == 0)
             return sqlstates[i].failure;
     if (role == PG_ROLE_WAREHOUSE && strcmp(sqlstate, "XX000") == 0 && message != NULL)
         return failure_of_internal_error(message);
     return PG_FAIL_QUERY;
+}
+
+static enum pg_failure failure_of_result(enum pg_role role, const PGresult *res)
+{
+    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    if (sqlstate == NULL)
+        return PG_FAIL_QUERY;
+    return failure_of_state(role, sqlstate, PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 static void first_line(const char *text, char *out, size_t size)
@@ -139,6 +143,14 @@ enum rc err_pg(struct err *err, enum pg_role role, PGconn *conn, const PGresult 
         first_line(res != NULL ? PQresultErrorMessage(res) : PQerrorMessage(conn), reason, sizeof(reason));
     }
     return err_set(err, failure_codes[failure][role], "%s: %s", what, reason[0] == '\0' ? "no reason given" : reason);
+}
+
+enum rc err_pg_state(struct err *err, enum pg_role role, const char *sqlstate, const char *message, const char *what)
+{
+    char reason[448];
+    first_line(message, reason, sizeof(reason));
+    return err_set(err, failure_codes[failure_of_state(role, sqlstate, message)][role], "%s: %s (SQLSTATE %s)", what,
+                   reason, sqlstate);
 }
 
 static enum rc err_connect(struct err *err, const struct pg_target *target, PGconn *conn)

@@ -33,5 +33,7 @@ MUST_CHECK enum rc pg_connect(const struct pg_target *target, PGconn **ret_conn,
  * message, first line only, values left out. res may be NULL. `format` says what could not be done. */
 enum rc err_pg(struct err *err, enum pg_role role, PGconn *conn, const PGresult *res, const char *format, ...)
     PRINTF_LIKE(5, 6);
+/* The same for an error that did not come through libpq. */
+enum rc err_pg_state(struct err *err, enum pg_role role, const char *sqlstate, const char *message, const char *what);
 
 #endif

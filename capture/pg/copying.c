@@ -1,20 +1,198 @@
-/* The first copy. The ledger hears of an attempt before its slot is made, so that a slot found later is known
- * to be ours; an attempt that died leaves rows behind, so the next one begins by truncating. */
+/* The ledger hears of the first copy before its slot is made, so that a slot found later is known to be ours. From the
+ * first rows on it has a position, and everything that follows is like any other window. */
+#include "capture/pg/copying.h"
+
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/retry.h"
 #include "base/stop.h"
+#include "capture/pg/copiers.h"
+#include "capture/pg/copy_catalog.h"
 #include "capture/pg/session.h"
+#include "capture/pg/window.h"
 #include "capture/publisher.h"
 
-enum { ANNOUNCED_POLL_MS = 100 };
+enum {
+    ANNOUNCED_POLL_MS = 100,
+    ROWS_POLL_MS = 100,
+    OPENING_POLL_MS = 10,           /* how often the temporary slot, and then the stream's place, is looked at */
+    OPENING_SLOW_US = 5 * US_PER_S, /* after this long somebody should know what is waited for */
+    PROGRESS_US = 10 * US_PER_S,
+    RETRY_FIRST_MS = 1000,
+    RETRY_MAX_MS = 60000,
+    PLAN_ARENA_BYTES = 64 << 20,
+};
 
-static enum rc mark_copying(struct source *source, struct batch *batch, bool cut, struct err *err)
+enum window_state {
+    WINDOW_CLOSED,  /* the stream flows */
+    WINDOW_OPENING, /* it still does; a temporary slot is being made */
+    WINDOW_JOINING, /* the point is known, the stream reads up to it */
+    WINDOW_OPEN,    /* the stream holds */
+};
+
+struct pg_copying {
+    struct pg_copy_plan plan;
+    enum window_state state;
+    struct pg_window *window;
+    struct pg_copiers *copiers;
+    struct arena *arena; /* what the catalog said at the window's opening */
+    int64_t since_us;    /* of the state */
+    bool said_slow;
+    uint64_t bytes_before; /* copied before this window */
+
+    /* the next window */
+    uint64_t due_lsn; /* when the stream has come to here, ... */
+    int64_t due_us;   /* ... or at this time, whichever is first */
+    struct retry retry;
+    int64_t retry_us; /* but not before */
+
+    int64_t began_us, progress_us; /* of the copy; of the last look at it */
+    uint64_t chunks_before;        /* done when it began, in this process */
+};
+
+static const char *name_of(const struct source *source)
 {
-    return pg_session_mark(source, batch, LEDGER_SNAPSHOT, cut, PG_CONFIRM_ANNOUNCED, err);
+    return source->context.source->name;
+}
+
+static void set_state(struct pg_copying *copying, enum window_state state)
+{
+    copying->state = state;
+    copying->since_us = clock_mono_us();
+    copying->said_slow = false;
+}
+
+/* ---- the plan ---- */
+
+struct pg_copy_plan *pg_copying_plan(struct pg_copying *copying)
+{
+    return &copying->plan;
+}
+
+static bool is_published(const struct source *source, uint32_t oid)
+{
+    for (size_t i = 0; i < source->n_tables; i++)
+        if (source->tables[i].oid == oid)
+            return true;
+    return false;
+}
+
+static void queue_table(struct pg_copy_plan *plan, const struct pg_table *table)
+{
+    struct buf name = buf_new(1024);
+    buf_printf(&name, "%s.%s", table->schema, table->name);
+    pg_copy_plan_add(plan, table->oid, buf_cstr(&name), NULL);
+    buf_done(&name);
+}
+
+/* The plan against what the publication has: what left it is copied no more, what joined it is. */
+static void match_tables(struct source *source)
+{
+    struct pg_copy_plan *plan = &source->copying->plan;
+    for (size_t i = plan->n_tables; i-- > 0;)
+        if (!is_published(source, plan->tables[i]->oid))
+            pg_copy_plan_remove(plan, plan->tables[i], false);
+    for (size_t i = 0; i < source->n_tables; i++) {
+        uint32_t oid = source->tables[i].oid;
+        if (pg_copy_plan_is_copied(plan, oid) || pg_copy_plan_find(plan, oid) != NULL)
+            continue;
+        if (source->config->snapshot_added_tables)
+            queue_table(plan, &source->tables[i]);
+        else
+            pg_copy_plan_set_copied(plan, oid, true);
+    }
+}
+
+static void queue_all(struct source *source)
+{
+    for (size_t i = 0; i < source->n_tables; i++)
+        queue_table(&source->copying->plan, &source->tables[i]);
+}
+
+enum rc pg_copying_open(struct source *source, struct slice state, struct err *err)
+{
+    bool known;
+    struct pg_copying *copying = calloc(1, sizeof(*copying));
+    if (copying == NULL)
+        abort();
+    source->copying = copying;
+    source->join_lsn = UINT64_MAX;
+    copying->window = pg_window_new(source->config, source->application_name);
+    copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
+    copying->arena = arena_new(PLAN_ARENA_BYTES);
+    copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
+    TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
+    if (state.len == 0) {
+        queue_all(source);
+    } else if (known) {
+        match_tables(source);
+    } else { /* written before tables were kept: they had all been copied */
+        for (size_t i = 0; i < source->n_tables; i++)
+            pg_copy_plan_set_copied(&copying->plan, source->tables[i].oid, true);
+    }
+    return RC_OK;
+}
+
+void pg_copying_free(struct pg_copying *copying)
+{
+    if (copying == NULL)
+        return;
+    pg_copiers_free(copying->copiers);
+    pg_window_free(copying->window);
+    pg_copy_plan_done(&copying->plan);
+    arena_free(copying->arena);
+    free(copying);
+}
+
+/* ---- progress ---- */
+
+static void show_metrics(const struct source *source, const struct pg_copy_totals *totals, double left_s)
+{
+    const char *name = name_of(source);
+    metric_set(METRIC_capture_snapshot_chunks, (double)totals->chunks_done, name, "done");
+    metric_set(METRIC_capture_snapshot_chunks, (double)(totals->chunks - totals->chunks_done), name, "left");
+    metric_set(METRIC_capture_snapshot_tables, (double)(totals->tables - totals->parked), name, "queued");
+    metric_set(METRIC_capture_snapshot_tables, (double)totals->parked, name, "parked");
+    metric_set(METRIC_capture_snapshot_left_seconds, left_s, name, NULL);
+}
+
+/* From what was done since this process began: what others did before says nothing about our speed. */
+static double seconds_left(const struct pg_copying *copying, const struct pg_copy_totals *totals, int64_t now_us)
+{
+    uint64_t done = totals->chunks_done - MIN(copying->chunks_before, totals->chunks_done);
+    double taken_s = (double)(now_us - copying->began_us) / US_PER_S;
+    return done == 0 ? 0 : taken_s / (double)done * (double)(totals->chunks - totals->chunks_done);
+}
+
+static void show_progress(struct source *source, bool at_once)
+{
+    struct pg_copying *copying = source->copying;
+    struct pg_copy_totals totals;
+    int64_t now_us = clock_mono_us();
+    if (!at_once && now_us - copying->progress_us < PROGRESS_US)
+        return;
+    copying->progress_us = now_us;
+    pg_copy_plan_totals(&copying->plan, &totals);
+    double left_s = seconds_left(copying, &totals, now_us);
+    show_metrics(source, &totals, left_s);
+    if (at_once)
+        return;
+    log_info("snapshot_progress", LOG_STR("source", name_of(source)), LOG_U64("tables_left", totals.tables),
+             LOG_U64("tables_parked", totals.parked), LOG_U64("rows", totals.rows), LOG_U64("bytes", totals.bytes),
+             LOG_U64("chunks_done", totals.chunks_done), LOG_U64("chunks", totals.chunks), LOG_F64("left_s", left_s));
+}
+
+/* ---- the first window ---- */
+
+static enum rc mark(struct source *source, struct batch *batch, struct err *err)
+{
+    uint64_t confirm = source->state.snapshot == PG_SNAPSHOT_DONE ? source->state.end_lsn : PG_CONFIRM_ANNOUNCED;
+    return pg_session_mark(source, batch, LEDGER_SNAPSHOT, true, confirm, err);
 }
 
 static enum rc announce(struct source *source, struct batch *batch, struct err *err)
@@ -23,7 +201,7 @@ static enum rc announce(struct source *source, struct batch *batch, struct err *
     source->state.attempt++;
     source->state.end_lsn = source->state.commit_lsn = source->state.next_ordinal = 0;
     source->phase = PG_PHASE_PREPARE;
-    return mark_copying(source, batch, false, err);
+    return mark(source, batch, err);
 }
 
 /* Until the announcement is committed to the ledger. */
@@ -64,154 +242,266 @@ static enum rc drop_older_slot(struct source *source, struct err *err)
     return pg_slot_drop(source->conn, source->state.slot, err);
 }
 
-static enum rc open_snapshot(struct source *source, uint64_t *ret_point, struct err *err)
+/* The main slot's point is the first window's: the stream will begin there. */
+static enum rc make_slot(struct source *source, struct err *err)
 {
     char exported[PG_SNAPSHOT_NAME_BYTES];
-    PGconn *conn;
+    uint64_t point;
+    TRY(await_announced(source, err));
+    TRY(drop_older_slot(source, err));
     TRY(pg_slot_create(source->replication, source->state.slot, pg_slot_can_failover(source->conn, source->is_standby),
-                       ret_point, exported, err));
-    TRY(pg_source_connect(source->config, source->application_name, false, &conn, err));
-    return pg_snapshot_open(conn, exported, source->tables, source->n_tables, &source->snapshot, err);
+                       &point, exported, err));
+    pg_window_adopt(source->copying->window, point, exported);
+    source->state.end_lsn = point;
+    source->state.commit_lsn = point - 1;
+    source->state.snapshot = PG_SNAPSHOT_DONE;
+    return RC_OK;
 }
 
-static enum rc take_tables(struct source *source, struct err *err)
+/* ---- opening ---- */
+
+/* A window that cannot be opened does not stop the stream. */
+static enum rc put_off(struct source *source, const struct err *err)
 {
-    for (size_t i = 0; i < source->n_tables; i++) {
-        struct pg_relation *relation;
-        PGconn *conn = pg_snapshot_connection(source->snapshot);
-        arena_reset(source->facts_arena);
-        TRY(pg_catalog_relation(conn, &source->tables[i], source->facts_arena, &source->msg->relation, err));
-        TRY(pg_session_take_relation(source, conn, &source->msg->relation, &relation, err));
+    struct pg_copying *copying = source->copying;
+    copying->retry_us = clock_mono_us() + retry_next_ms(&copying->retry) * US_PER_MS;
+    set_state(copying, WINDOW_CLOSED);
+    log_warn("snapshot_window_failed", LOG_STR("source", name_of(source)), LOG_U64("attempts", copying->retry.attempts),
+             LOG_ERR(err));
+    return RC_OK;
+}
+
+static bool is_due(const struct source *source, int64_t now_us)
+{
+    const struct pg_copying *copying = source->copying;
+    if (now_us < copying->retry_us || pg_copy_plan_due_ms(&copying->plan, now_us / US_PER_MS) != 0)
+        return false;
+    return now_us >= copying->due_us ||
+           MAX(pg_stream_wal_end(source->stream), source->state.end_lsn) >= copying->due_lsn;
+}
+
+static enum rc look_at_opening(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    enum rc rc = pg_window_poll(copying->window, err);
+    if (rc == RC_AGAIN) {
+        if (!copying->said_slow && clock_mono_us() - copying->since_us > OPENING_SLOW_US) {
+            copying->said_slow = true;
+            log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)));
+        }
+        return RC_OK;
     }
+    if (rc != RC_OK)
+        return put_off(source, err);
+    source->join_lsn = pg_window_point(copying->window);
+    set_state(copying, WINDOW_JOINING);
+    return RC_OK;
+}
+
+enum rc pg_copying_tend(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    int64_t now_us = clock_mono_us();
+    switch (copying->state) {
+    case WINDOW_CLOSED:
+        if (copying->plan.n_tables == 0 || !is_due(source, now_us))
+            return RC_OK;
+        set_state(copying, WINDOW_OPENING);
+        return pg_window_begin(copying->window, err) == RC_OK ? RC_OK : put_off(source, err);
+    case WINDOW_OPENING: return look_at_opening(source, err);
+    case WINDOW_JOINING:
+        if (now_us - copying->since_us < OPENING_POLL_MS * US_PER_MS)
+            return RC_OK;
+        copying->since_us = now_us;
+        return pg_stream_flush(source->stream, err); /* it asks for the keepalive that says where the server reads */
+    case WINDOW_OPEN: break;
+    }
+    return RC_OK;
+}
+
+int64_t pg_copying_due_ms(const struct source *source)
+{
+    const struct pg_copying *copying = source->copying;
+    if (copying->state == WINDOW_OPENING || copying->state == WINDOW_JOINING)
+        return OPENING_POLL_MS;
+    return copying->plan.n_tables > 0 ? ROWS_POLL_MS : MS_PER_S;
+}
+
+static void set_emitter(struct source *source)
+{
+    struct pg_emitter *emitter = &source->emitter;
+    uint64_t point = pg_window_point(source->copying->window);
+    /* A transaction whose commit record begins right at the point is not in the snapshot: one below it is the rows'
+     * position. Two windows can have one point. */
+    emitter->major = point - 1;
+    emitter->ordinal = source->pos.major == emitter->major ? source->pos.minor + 1 : 0;
+    emitter->skip_below = 0;
+    emitter->lsn = point;
+    emitter->xid = 0;
+    emitter->snapshot = true;
+    emitter->now_us = emitter->commit_time_us = clock_wall_us();
+    source->commit_time_us = emitter->commit_time_us;
+}
+
+/* The heaps as the snapshot sees them; a table without any is gone. */
+static enum rc plan_heaps(struct source *source, const char *exported, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    struct pg_copy_found *found;
+    size_t n;
+    bool has_tid_ranges = PQserverVersion(source->conn) >= 140000;
+    uint32_t chunk_blocks = has_tid_ranges ? (uint32_t)(source->config->snapshot_chunk / 8192) : 0;
+    arena_reset(copying->arena);
+    enum rc rc = pg_copy_catalog_heaps(pg_copiers_connection(copying->copiers), &copying->plan, true, copying->arena,
+                                       &found, &n, err);
+    if (rc != RC_OK && err->code == ERR_PG_TRANSIENT) { /* somebody holds a lock on one of them */
+        TRY(pg_copiers_join(copying->copiers, source, exported, err));
+        rc = pg_copy_catalog_heaps(pg_copiers_connection(copying->copiers), &copying->plan, false, copying->arena,
+                                   &found, &n, err);
+    }
+    TRY(rc);
+    pg_copy_plan_found(&copying->plan, found, n, chunk_blocks);
     return RC_OK;
 }
 
 static enum rc truncate_tables(struct source *source, struct batch *batch, struct err *err)
 {
+    PGconn *conn = pg_copiers_connection(source->copying->copiers);
     for (size_t i = 0; i < source->n_tables; i++) {
+        struct pg_relation *relation;
         if (!pg_session_has_room(batch, 1))
             return err_set(err, ERR_MEMORY_LIMIT, "a batch has no room for a truncate of %zu tables", source->n_tables);
-        TRY(pg_emit_truncate(&source->emitter, pg_relcache_find(source->relcache, source->tables[i].oid), batch, err));
+        arena_reset(source->facts_arena);
+        TRY(pg_catalog_relation(conn, &source->tables[i], source->facts_arena, &source->msg->relation, err));
+        TRY(pg_session_take_relation(source, conn, &source->msg->relation, &relation, err));
+        TRY(pg_emit_truncate(&source->emitter, relation, batch, err));
     }
+    source->copying->plan.truncate = false;
     return RC_OK;
 }
 
-/* A transaction whose commit record begins right at the consistent point is not in the snapshot, so the rows'
- * position is the one just before it. */
-static enum rc prepare(struct source *source, struct batch *batch, struct err *err)
+static enum rc open_window(struct source *source, struct batch *batch, struct err *err)
 {
-    uint64_t point;
-    TRY(await_announced(source, err));
-    TRY(drop_older_slot(source, err));
-    TRY(open_snapshot(source, &point, err));
-    log_info("snapshot_started", LOG_STR("source", source->context.source->name), LOG_U64("tables", source->n_tables),
-             LOG_U64("attempt", source->state.attempt));
-    source->state.end_lsn = point;
-    source->state.commit_lsn = point - 1;
-    source->emitter.major = point - 1;
-    source->emitter.ordinal = 0;
-    source->emitter.skip_below = 0;
-    source->emitter.lsn = point;
-    source->emitter.xid = 0;
-    source->emitter.snapshot = true;
-    source->emitter.now_us = source->emitter.commit_time_us = clock_wall_us();
-    source->commit_time_us = source->emitter.commit_time_us;
-    TRY(take_tables(source, err));
-    if (source->state.attempt > 1)
-        TRY(truncate_tables(source, batch, err));
-    source->next_table = 0;
+    struct pg_copying *copying = source->copying;
+    struct pg_copy_totals totals;
+    const char *exported = pg_window_exported(copying->window);
+    source->join_lsn = UINT64_MAX;
+    source->joined = false;
     source->phase = PG_PHASE_COPY;
-    return RC_OK;
-}
-
-static enum rc wait_for_rows(struct source *source, int64_t timeout_ms)
-{
-    struct pollfd fds[] = {{.fd = PQsocket(pg_snapshot_connection(source->snapshot)), .events = POLLIN},
-                           {.fd = stop_fd(), .events = POLLIN}};
-    poll(fds, ARRAY_LEN(fds), (int)timeout_ms);
-    return RC_OK;
-}
-
-static enum rc begin_table(struct source *source, struct err *err)
-{
-    const struct pg_table *table = &source->tables[source->next_table];
-    PGconn *conn = pg_snapshot_connection(source->snapshot);
-    arena_reset(source->facts_arena);
-    TRY(pg_catalog_relation(conn, table, source->facts_arena, &source->msg->relation, err));
-    TRY(pg_snapshot_begin(source->snapshot, table, &source->msg->relation, err));
-    source->copied = pg_relcache_find(source->relcache, table->oid);
-    source->copying = true;
-    return RC_OK;
-}
-
-static enum rc add_row(struct source *source, struct batch *batch, struct err *err)
-{
-    enum rc rc;
-    while ((rc = pg_emit_read(&source->emitter, source->copied, &source->msg->new_tuple, batch, err)) == RC_AGAIN)
-        TRY(pg_session_relax(source, source->copied, err));
-    return rc;
-}
-
-/* Rows until the batch is full or old, or the tables are done. */
-static enum rc copy_rows(struct source *source, struct batch *batch, struct err *err)
-{
-    size_t counted = batch->n_records;
-    int64_t end_us = clock_mono_us() + source->context.source->batch_max_age_ms * US_PER_MS;
-    while (source->next_table < source->n_tables && pg_session_has_room(batch, 1)) {
-        bool end;
-        if (!source->copying)
-            TRY(begin_table(source, err));
-        enum rc rc = pg_snapshot_next(source->snapshot, &source->msg->new_tuple, &end, err);
-        if (rc == RC_AGAIN) {
-            int64_t left_us = end_us - clock_mono_us();
-            if (left_us <= 0 && batch->n_records > 0)
-                break;
-            if (stop_requested())
-                return RC_AGAIN;
-            TRY(wait_for_rows(source, left_us <= 0 ? ANNOUNCED_POLL_MS : left_us / US_PER_MS + 1));
-            continue;
-        }
-        TRY(rc);
-        if (!end) {
-            TRY(add_row(source, batch, err));
-            continue;
-        }
-        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted), source->copied->topic,
-                   NULL);
-        counted = batch->n_records;
-        source->copying = false;
-        source->next_table++;
+    set_state(copying, WINDOW_OPEN);
+    TRY(pg_copiers_join(copying->copiers, source, exported, err));
+    set_emitter(source);
+    TRY(plan_heaps(source, exported, err));
+    if (copying->plan.truncate)
+        TRY(truncate_tables(source, batch, err));
+    copying->bytes_before = pg_copiers_bytes(copying->copiers);
+    pg_copy_plan_totals(&copying->plan, &totals);
+    if (copying->began_us == 0) {
+        copying->began_us = copying->progress_us = clock_mono_us();
+        copying->chunks_before = totals.chunks_done;
+        log_info("snapshot_started", LOG_STR("source", name_of(source)), LOG_U64("tables", totals.tables),
+                 LOG_U64("chunks", totals.chunks), LOG_U64("chunks_done", totals.chunks_done));
     }
-    if (source->copying)
-        metric_add(METRIC_capture_snapshot_rows_total, (double)(batch->n_records - counted), source->copied->topic,
-                   NULL);
     return RC_OK;
 }
 
-static enum rc finish(struct source *source, struct batch *batch, struct err *err)
+/* ---- rows ---- */
+
+/* Milliseconds to wait so that no more is read than may be. */
+static int64_t throttle_ms(const struct source *source, int64_t now_us)
 {
-    log_info("snapshot_done", LOG_STR("source", source->context.source->name),
-             LOG_U64("rows", source->emitter.ordinal));
-    pg_snapshot_free(source->snapshot);
-    source->snapshot = NULL;
+    const struct pg_copying *copying = source->copying;
+    int64_t per_s = source->config->snapshot_max_bytes_per_s;
+    if (per_s == 0)
+        return 0;
+    double bytes = (double)(pg_copiers_bytes(copying->copiers) - copying->bytes_before);
+    double due_us = bytes / (double)per_s * US_PER_S;
+    return MAX((int64_t)due_us - (now_us - copying->since_us), 0) / US_PER_MS;
+}
+
+/* Rows until the batch is full or old, or the window has none left: then *ret_over. */
+static enum rc copy_rows(struct source *source, struct batch *batch, bool *ret_over, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    int64_t end_us = clock_mono_us() + source->context.source->batch_max_age_ms * US_PER_MS;
+    for (;;) {
+        int64_t now_us = clock_mono_us(), wait_ms = throttle_ms(source, now_us);
+        struct pg_copiers_turn turn = {.may_begin = now_us - copying->since_us <
+                                                    source->config->snapshot_window_ms * US_PER_MS};
+        if (source->stream != NULL)
+            TRY(pg_streaming_tend(source, err));
+        if (wait_ms == 0)
+            TRY(pg_copiers_turn(copying->copiers, source, batch, &turn, err));
+        *ret_over = wait_ms == 0 && turn.n_busy == 0 && !turn.moved;
+        if (*ret_over || !pg_session_has_room(batch, 1) || (batch->n_records > 0 && clock_mono_us() >= end_us))
+            return RC_OK;
+        if (stop_requested())
+            return RC_AGAIN;
+        if (wait_ms > 0)
+            stop_wait_ms(MIN(wait_ms, ROWS_POLL_MS));
+        else if (!turn.moved)
+            pg_copiers_wait(copying->copiers, ROWS_POLL_MS);
+    }
+}
+
+/* ---- closing ---- */
+
+static void drop_done_tables(struct pg_copy_plan *plan)
+{
+    for (size_t i = plan->n_tables; i-- > 0;)
+        if (pg_copy_table_is_done(plan->tables[i]))
+            pg_copy_plan_remove(plan, plan->tables[i], true);
+}
+
+static void forget_window(struct pg_copy_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_tables; i++)
+        plan->tables[i]->waits = plan->tables[i]->announced = false;
+}
+
+static enum rc close_window(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    int64_t now_us = clock_mono_us(), took_us = now_us - copying->since_us;
+    forget_window(&copying->plan);
+    TRY(pg_copiers_leave(copying->copiers, err));
+    TRY(pg_window_end(copying->window, err));
+    TRY(pg_copy_catalog_wal_end(source->conn, &copying->due_lsn, err));
+    log_debug("snapshot_window_closed", LOG_STR("source", name_of(source)), LOG_I64("took_ms", took_us / US_PER_MS));
+    copying->due_us = now_us + took_us;
+    retry_reset(&copying->retry);
+    set_state(copying, WINDOW_CLOSED);
     source->emitter.snapshot = false;
-    source->state.snapshot = PG_SNAPSHOT_DONE;
     source->phase = PG_PHASE_STREAM;
-    return pg_session_mark(source, batch, LEDGER_SNAPSHOT, true, source->state.end_lsn, err);
+    if (copying->plan.n_tables > 0)
+        return RC_OK;
+    log_info("snapshot_done", LOG_STR("source", name_of(source)),
+             LOG_I64("took_ms", (now_us - copying->began_us) / US_PER_MS));
+    copying->began_us = 0;
+    pg_copiers_free(copying->copiers); /* its connections are not needed while nothing is copied */
+    copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
+    pg_window_free(copying->window);
+    copying->window = pg_window_new(source->config, source->application_name);
+    return RC_OK;
 }
 
 enum rc pg_copying_fill(struct source *source, struct batch *batch, struct err *err)
 {
+    bool over;
     if (source->phase == PG_PHASE_ANNOUNCE)
         return announce(source, batch, err);
     if (source->phase == PG_PHASE_PREPARE)
-        TRY(prepare(source, batch, err));
+        TRY(make_slot(source, err));
+    if (source->copying->state != WINDOW_OPEN)
+        TRY(open_window(source, batch, err));
     TRY(pg_session_check_publisher(source, err));
     source->emitter.now_us = clock_wall_us();
-    TRY(copy_rows(source, batch, err));
+    TRY(copy_rows(source, batch, &over, err));
+    drop_done_tables(&source->copying->plan);
     source->pos = (struct position){source->emitter.major,
                                     source->emitter.ordinal == 0 ? 0 : source->emitter.ordinal - 1};
-    if (source->next_table == source->n_tables)
-        return finish(source, batch, err);
-    return mark_copying(source, batch, true, err);
+    show_progress(source, over);
+    if (over)
+        TRY(close_window(source, err));
+    return mark(source, batch, err);
 }

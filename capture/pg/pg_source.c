@@ -27,7 +27,7 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
     if (source->stream != NULL)
         heartbeat_put(&source->heartbeat, batch, source->pos);
     struct buf out = arena_open(batch->arena);
-    pg_state_encode(&source->state, &out);
+    pg_state_encode(&source->state, pg_copying_plan(source->copying), &out);
     struct slice state = arena_close(batch->arena, &out);
     if (state.ptr == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "a batch has no room for its ledger record");
@@ -310,7 +310,9 @@ static enum rc open_session(struct source *source, const struct ledger_record *l
         source->commit_time_us = last->commit_time_us;
     }
     source->emitter.previous_end = findings.ledger.snapshot == PG_SNAPSHOT_DONE ? findings.ledger.end_lsn : 0;
-    if (findings.ledger.snapshot == PG_SNAPSHOT_DONE)
+    bool resumes = findings.ledger.snapshot == PG_SNAPSHOT_DONE;
+    TRY(pg_copying_open(source, resumes && last != NULL ? last->state : (struct slice){0}, err));
+    if (resumes)
         return resume_session(source, &findings, err);
     take_up_state(source, &findings);
     source->phase = PG_PHASE_ANNOUNCE;
@@ -351,11 +353,14 @@ static enum rc source_fill(struct source *source, struct batch *batch, struct er
 {
     if (source->phase == PG_PHASE_GAP)
         return mark_gap(source, batch, err);
-    if (source->phase != PG_PHASE_STREAM)
-        return pg_copying_fill(source, batch, err);
-    if (source->stream == NULL)
-        TRY(pg_streaming_start(source, err));
-    return pg_streaming_fill(source, batch, err);
+    if (source->phase == PG_PHASE_STREAM) {
+        if (source->stream == NULL)
+            TRY(pg_streaming_start(source, err));
+        TRY(pg_streaming_fill(source, batch, err));
+        if (!source->joined || batch->n_records > 0)
+            return RC_OK;
+    }
+    return pg_copying_fill(source, batch, err);
 }
 
 static enum rc source_idle(struct source *source, struct err *err)
@@ -375,7 +380,7 @@ static void source_close(struct source *source)
     }
     pg_streaming_end(source);
     pg_stream_free(source->stream);
-    pg_snapshot_free(source->snapshot);
+    pg_copying_free(source->copying);
     pg_relcache_free(source->relcache);
     buf_done(&source->emitter.scratch);
     buf_done(&source->emitter.origin);

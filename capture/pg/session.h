@@ -1,14 +1,14 @@
-/* One session of a PostgreSQL source: what its parts share. The opening is in pg_source.c, the first copy in
+/* One session of a PostgreSQL source: what its parts share. The opening is in pg_source.c, the copy in
  * copying.c, the stream in streaming.c. */
 #ifndef LEAT_CAPTURE_PG_SESSION_H
 #define LEAT_CAPTURE_PG_SESSION_H
 
 #include "capture/heartbeat.h"
+#include "capture/pg/copying.h"
 #include "capture/pg/emit.h"
 #include "capture/pg/outbox.h"
 #include "capture/pg/relation.h"
 #include "capture/pg/slot.h"
-#include "capture/pg/snapshot.h"
 #include "capture/pg/spool.h"
 #include "capture/pg/state.h"
 #include "capture/pg/stream.h"
@@ -20,8 +20,8 @@ enum { PG_CONFIRM_ANNOUNCED = 1 };
 enum pg_phase {
     PG_PHASE_ANNOUNCE, /* the ledger has to know of the slot before it is made */
     PG_PHASE_PREPARE,  /* announced: make the slot, join its snapshot */
-    PG_PHASE_COPY,
-    PG_PHASE_GAP, /* accepted: the ledger hears of it before the stream goes on */
+    PG_PHASE_COPY,     /* a window of the copy is open, the stream holds */
+    PG_PHASE_GAP,      /* accepted: the ledger hears of it before the stream goes on */
     PG_PHASE_STREAM,
 };
 
@@ -51,11 +51,9 @@ struct source {
     struct heartbeat heartbeat;
     struct pg_outbox outbox;
 
-    /* first copy */
-    struct pg_snapshot *snapshot;
-    size_t next_table;
-    bool copying;               /* table next_table is under way */
-    struct pg_relation *copied; /* the table under way */
+    struct pg_copying *copying;
+    uint64_t join_lsn; /* a window waits for all that was committed before this; UINT64_MAX: none does */
+    bool joined;       /* all of it has been taken */
 
     /* stream */
     struct pg_stream *stream;
@@ -89,9 +87,9 @@ bool pg_session_is_full(const struct batch *batch);
 /* Room for n more records, and below the batch's size. */
 bool pg_session_has_room(const struct batch *batch, size_t n);
 
-MUST_CHECK enum rc pg_copying_fill(struct source *source, struct batch *batch, struct err *err);
 MUST_CHECK enum rc pg_streaming_start(struct source *source, struct err *err);
 void pg_streaming_end(struct source *source);
+/* With source->joined and no record in the batch, the batch has no mark: a window of the copy comes next. */
 MUST_CHECK enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err *err);
 /* Confirms what was committed; feedback when it is due. */
 MUST_CHECK enum rc pg_streaming_tend(struct source *source, struct err *err);

@@ -27,7 +27,7 @@ static void put_gap(struct buf *out, const struct pg_gap *gap)
     buf_put_u8(out, '}');
 }
 
-void pg_state_encode(const struct pg_state *state, struct buf *out)
+void pg_state_encode(const struct pg_state *state, const struct pg_copy_plan *plan, struct buf *out)
 {
     char lsn[LSN_TEXT_BYTES];
     buf_put_u8(out, '{');
@@ -47,6 +47,10 @@ void pg_state_encode(const struct pg_state *state, struct buf *out)
     }
     if (state->gap != NULL)
         put_gap(out, state->gap);
+    if (plan != NULL) {
+        buf_put_str(out, ",\"copy\":");
+        pg_copy_plan_encode(plan, out);
+    }
     buf_put_u8(out, '}');
 }
 

@@ -6,13 +6,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "capture/pg/copy_plan.h"
 
 enum { PG_NAME_BYTES = 64, PG_SYSTEM_ID_BYTES = 24 };
 
 enum pg_snapshot_state {
     PG_SNAPSHOT_NONE,    /* never begun */
-    PG_SNAPSHOT_COPYING, /* the slot is ours, if it is there; the copy has to begin again */
-    PG_SNAPSHOT_DONE,
+    PG_SNAPSHOT_COPYING, /* announced: the slot is ours, if it is there, and is made anew */
+    PG_SNAPSHOT_DONE,    /* the slot's position is here; what is still to be copied is in the plan */
 };
 
 /* What a person accepted to be without: written once, in the record of kind "gap". */
@@ -35,7 +36,8 @@ struct pg_state {
     const struct pg_gap *gap; /* NULL but in a record of kind "gap"; not read back */
 };
 
-void pg_state_encode(const struct pg_state *state, struct buf *out);
+/* With member "copy" when there is a plan. */
+void pg_state_encode(const struct pg_state *state, const struct pg_copy_plan *plan, struct buf *out);
 /* "{}" and nothing are a state without a snapshot. ERR_LEDGER_MALFORMED names the field. What the state points at
  * lives in the arena. */
 MUST_CHECK enum rc pg_state_decode(struct slice json, struct arena *arena, struct pg_state *ret_state, struct err *err);

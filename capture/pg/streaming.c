@@ -398,11 +398,23 @@ static enum rc take_relation(struct source *source, struct slice message, uint64
     return keep_for_next(source, message, lsn, ret_full);
 }
 
+/* Of the transaction that the message opens; 0: it opens none. */
+static uint64_t commit_lsn_of(const struct pgoutput_msg *msg)
+{
+    switch ((int)msg->type) {
+    case PGOUTPUT_BEGIN: return msg->begin.final_lsn;
+    case PGOUTPUT_STREAM_COMMIT: return msg->commit.commit_lsn;
+    case PGOUTPUT_COMMIT_PREPARED: return msg->prepare.lsn;
+    default: return 0;
+    }
+}
+
 static enum rc take_decoded(struct source *source, struct slice message, uint64_t lsn, struct batch *batch,
                             bool *ret_full, struct err *err)
 {
     size_t records = records_of(source->msg);
-    if (UNLIKELY(!pg_session_has_room(batch, records)) && batch->n_records > 0)
+    source->joined = UNLIKELY(source->join_lsn != UINT64_MAX) && commit_lsn_of(source->msg) >= source->join_lsn;
+    if (UNLIKELY(source->joined || (!pg_session_has_room(batch, records) && batch->n_records > 0)))
         return keep_for_next(source, message, lsn, ret_full);
     if (records > batch->max_records)
         return err_set(err, ERR_MEMORY_LIMIT, "a truncate of %zu tables does not fit a batch", records);
@@ -411,12 +423,14 @@ static enum rc take_decoded(struct source *source, struct slice message, uint64_
     return take_message(source, lsn, batch, err);
 }
 
-/* The next message into the batch. RC_AGAIN: the socket is dry; *ret_full: it waits for the next batch. */
+/* The next message into the batch. RC_AGAIN: the socket is dry; *ret_full: it waits for the next batch, or for the
+ * window of the copy that its transaction is not in. */
 static enum rc take_next(struct source *source, struct batch *batch, bool *ret_full, struct err *err)
 {
     struct slice message = source->pending;
     uint64_t lsn = source->pending_lsn;
     source->pending = (struct slice){0};
+    source->joined = false;
     if (LIKELY(message.ptr == NULL)) {
         if (UNLIKELY(source->replaying != NULL)) {
             enum rc rc = next_replayed(source, &message, &lsn, err);
@@ -481,6 +495,7 @@ static enum rc look_around(struct source *source, struct err *err)
 {
     source->since_look = 0;
     source->emitter.now_us = clock_wall_us();
+    TRY(pg_copying_tend(source, err));
     return pg_streaming_tend(source, err);
 }
 
@@ -517,7 +532,7 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     else if (batch->n_records > 0)
         left_us = publishing ? age_left_us(source, batch, now_us) : publish_at_us(source, batch) - now_us;
     int64_t wait_ms = left_us <= 0 ? 0 : left_us / US_PER_MS + 1;
-    TRY(pg_stream_wait(source->stream, queue_fd, (int)MIN(wait_ms, MS_PER_S), err));
+    TRY(pg_stream_wait(source->stream, queue_fd, (int)MIN(wait_ms, pg_copying_due_ms(source)), err));
     if (queue_fd >= 0) {
         uint64_t count;
         ssize_t n = read(queue_fd, &count, sizeof(count));
@@ -525,6 +540,12 @@ static enum rc wait_for_more(struct source *source, const struct batch *batch, i
     }
     TRY(pg_session_check_publisher(source, err));
     return look_around(source, err);
+}
+
+/* The stream is dry. */
+static bool has_all_before(const struct source *source, uint64_t lsn)
+{
+    return !source->in_transaction && pg_stream_wal_end(source->stream) >= lsn;
 }
 
 enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err *err)
@@ -536,6 +557,10 @@ enum rc pg_streaming_fill(struct source *source, struct batch *batch, struct err
         bool at_commit = is_at_commit(source);
         if (rc != RC_OK && rc != RC_AGAIN)
             return rc;
+        if (UNLIKELY(rc == RC_AGAIN && has_all_before(source, source->join_lsn)))
+            source->joined = true;
+        if (UNLIKELY(source->joined))
+            return batch->n_records > 0 ? mark_commit(source, batch, err) : RC_OK;
         if (UNLIKELY(is_full || pg_session_is_full(batch)))
             return at_commit ? mark_commit(source, batch, err) : mark_partial(source, batch, err);
         if (rc == RC_OK && ++source->since_look < LOOK_EVERY && source->msg->type != PGOUTPUT_COMMIT)

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "capture/pg/snapshot.h"
+#include "capture/pg/copy_text.h"
 
 static struct pgoutput_tuple row; /* large */
 

@@ -27,7 +27,7 @@ static void what_is_written_is_read_back(void **state)
     const struct pg_gap gap = {.from = 1, .to = 2, .why = "PG_SLOT_LOST"};
     SCOPED(arena_free) struct arena *arena = arena_new(ARENA_BYTES);
     written.gap = &gap;
-    pg_state_encode(&written, &out);
+    pg_state_encode(&written, NULL, &out);
     CHECK_EQ(true, strstr(buf_cstr(&out), "\"gap\":{\"from\":\"0/1\",\"to\":\"0/2\",\"why\":\"PG_SLOT_LOST\"}") != NULL,
              "gap");
     ASSERT_OK(pg_state_decode(buf_slice(&out), arena, &read, &err), &err);
