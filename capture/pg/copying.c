@@ -13,6 +13,7 @@
 #include "base/stop.h"
 #include "capture/pg/copiers.h"
 #include "capture/pg/copy_catalog.h"
+#include "capture/pg/fill.h"
 #include "capture/pg/session.h"
 #include "capture/pg/window.h"
 #include "capture/publisher.h"
@@ -25,6 +26,7 @@ enum {
     PROGRESS_US = 10 * US_PER_S,
     RETRY_FIRST_MS = 1000,
     RETRY_MAX_MS = 60000,
+    INVISIBLE_POLL_MS = 10,
     PLAN_ARENA_BYTES = 64 << 20,
 };
 
@@ -40,9 +42,11 @@ struct pg_copying {
     enum window_state state;
     struct pg_window *window;
     struct pg_copiers *copiers;
+    struct pg_fill fill;
     struct arena *arena; /* what the catalog said at the window's opening */
     int64_t since_us;    /* of the state */
     bool said_slow;
+    bool had_turn;         /* each connection may begin one chunk, however short the window is */
     uint64_t bytes_before; /* copied before this window */
 
     /* the next window */
@@ -74,12 +78,12 @@ struct pg_copy_plan *pg_copying_plan(struct pg_copying *copying)
     return &copying->plan;
 }
 
-static bool is_published(const struct source *source, uint32_t oid)
+static const struct pg_table *find_published(const struct source *source, uint32_t oid)
 {
     for (size_t i = 0; i < source->n_tables; i++)
         if (source->tables[i].oid == oid)
-            return true;
-    return false;
+            return &source->tables[i];
+    return NULL;
 }
 
 static void queue_table(struct pg_copy_plan *plan, const struct pg_table *table)
@@ -95,7 +99,7 @@ static void match_tables(struct source *source)
 {
     struct pg_copy_plan *plan = &source->copying->plan;
     for (size_t i = plan->n_tables; i-- > 0;)
-        if (!is_published(source, plan->tables[i]->oid))
+        if (find_published(source, plan->tables[i]->oid) == NULL)
             pg_copy_plan_remove(plan, plan->tables[i], false);
     for (size_t i = 0; i < source->n_tables; i++) {
         uint32_t oid = source->tables[i].oid;
@@ -145,8 +149,56 @@ void pg_copying_free(struct pg_copying *copying)
     pg_copiers_free(copying->copiers);
     pg_window_free(copying->window);
     pg_copy_plan_done(&copying->plan);
+    pg_fill_done(&copying->fill);
     arena_free(copying->arena);
     free(copying);
+}
+
+/* ---- partial rows ---- */
+
+static bool is_partial(const struct pgoutput_msg *msg)
+{
+    if (msg->row.old == PGOUTPUT_OLD_ROW)
+        return false;
+    for (uint16_t i = 0; i < msg->new_tuple.n; i++)
+        if (msg->new_tuple.values[i].kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST)
+            return true;
+    return false;
+}
+
+/* Until the row's transaction is visible. */
+static enum rc read_missing(struct source *source, const struct pg_relation *relation,
+                            enum pg_fill_outcome *ret_outcome, struct err *err)
+{
+    const struct pg_table *table = find_published(source, relation->id);
+    bool only = table == NULL || table->kind == 'r';
+    for (;;) {
+        TRY(pg_fill_row(&source->copying->fill, source->conn, relation, only, (uint32_t)source->emitter.xid,
+                        &source->msg->new_tuple, ret_outcome, err));
+        if (*ret_outcome != PG_FILL_LATER)
+            return RC_OK;
+        TRY(pg_streaming_tend(source, err));
+        if (!stop_wait_ms(INVISIBLE_POLL_MS))
+            return err_set(err, ERR_PG_TRANSIENT, "stopped while a transaction was not visible yet");
+    }
+}
+
+enum rc pg_copying_complete(struct source *source, const struct pg_relation *relation, struct err *err)
+{
+    struct pg_copy_plan *plan = &source->copying->plan;
+    enum pg_fill_outcome outcome;
+    if (LIKELY(plan->n_tables == 0 && source->emitter.major >= plan->fill_until))
+        return RC_OK;
+    if (!is_partial(source->msg) || source->emitter.ordinal < source->emitter.skip_below)
+        return RC_OK;
+    if (pg_copy_plan_is_copied(plan, relation->id) && source->emitter.major >= plan->fill_until)
+        return RC_OK;
+    TRY(read_missing(source, relation, &outcome, err));
+    /* Later the row was deleted, or has another key. That event lies before the log's end of now: the values that it
+     * does not carry either are asked for when it comes. */
+    if (outcome == PG_FILL_GONE)
+        return pg_copy_catalog_wal_end(source->conn, &plan->fill_until, err);
+    return RC_OK;
 }
 
 /* ---- progress ---- */
@@ -395,6 +447,8 @@ static enum rc open_window(struct source *source, struct batch *batch, struct er
     if (copying->plan.truncate)
         TRY(truncate_tables(source, batch, err));
     copying->bytes_before = pg_copiers_bytes(copying->copiers);
+    copying->since_us = clock_mono_us();
+    copying->had_turn = false;
     pg_copy_plan_totals(&copying->plan, &totals);
     if (copying->began_us == 0) {
         copying->began_us = copying->progress_us = clock_mono_us();
@@ -426,12 +480,14 @@ static enum rc copy_rows(struct source *source, struct batch *batch, bool *ret_o
     int64_t end_us = clock_mono_us() + source->context.source->batch_max_age_ms * US_PER_MS;
     for (;;) {
         int64_t now_us = clock_mono_us(), wait_ms = throttle_ms(source, now_us);
-        struct pg_copiers_turn turn = {.may_begin = now_us - copying->since_us <
-                                                    source->config->snapshot_window_ms * US_PER_MS};
+        bool is_young = now_us - copying->since_us < source->config->snapshot_window_ms * US_PER_MS;
+        struct pg_copiers_turn turn = {.may_begin = is_young || !copying->had_turn};
         if (source->stream != NULL)
             TRY(pg_streaming_tend(source, err));
-        if (wait_ms == 0)
+        if (wait_ms == 0) {
             TRY(pg_copiers_turn(copying->copiers, source, batch, &turn, err));
+            copying->had_turn = true;
+        }
         *ret_over = wait_ms == 0 && turn.n_busy == 0 && !turn.moved;
         if (*ret_over || !pg_session_has_room(batch, 1) || (batch->n_records > 0 && clock_mono_us() >= end_us))
             return RC_OK;

@@ -7,6 +7,7 @@
 #include "capture/batch.h"
 #include "capture/pg/copy_plan.h"
 
+struct pg_relation;
 struct source;
 struct pg_copying;
 
@@ -20,6 +21,10 @@ MUST_CHECK enum rc pg_copying_fill(struct source *source, struct batch *batch, s
 /* While the stream flows: opens the next window when it is due. Cheap. A window that cannot be opened is tried
  * again later, and does not stop the stream. */
 MUST_CHECK enum rc pg_copying_tend(struct source *source, struct err *err);
+/* Before an update of the stream is emitted: while the copy of its table is not over, source->msg is given the
+ * values that did not travel. Waits for a transaction that is not visible yet; RC_RETRY when a stop was asked for
+ * meanwhile. Cheap when nothing is copied. */
+MUST_CHECK enum rc pg_copying_complete(struct source *source, const struct pg_relation *relation, struct err *err);
 /* Milliseconds after which pg_copying_tend has something to do. */
 int64_t pg_copying_due_ms(const struct source *source);
 

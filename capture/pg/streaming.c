@@ -107,6 +107,8 @@ static enum rc take_row(struct source *source, struct batch *batch, struct err *
     TRY(find_relation(source, source->msg->row.relation_id, &relation, err));
     if (!relation->captured)
         return RC_OK;
+    if (source->msg->type == PGOUTPUT_UPDATE)
+        TRY(pg_copying_complete(source, relation, err));
     while (UNLIKELY((rc = pg_emit_row(&source->emitter, relation, source->msg, batch, err)) == RC_AGAIN))
         TRY(pg_session_relax(source, relation, err));
     return rc;
