@@ -118,6 +118,16 @@ static void queue_all(struct source *source)
         queue_table(&source->copying->plan, &source->tables[i]);
 }
 
+static void show_metrics(const struct source *source, const struct pg_copy_totals *totals, double left_s)
+{
+    const char *name = name_of(source);
+    metric_set(METRIC_capture_snapshot_chunks, (double)totals->chunks_done, name, "done");
+    metric_set(METRIC_capture_snapshot_chunks, (double)(totals->chunks - totals->chunks_done), name, "left");
+    metric_set(METRIC_capture_snapshot_tables, (double)(totals->tables - totals->parked), name, "queued");
+    metric_set(METRIC_capture_snapshot_tables, (double)totals->parked, name, "parked");
+    metric_set(METRIC_capture_snapshot_left_seconds, left_s, name, NULL);
+}
+
 enum rc pg_copying_open(struct source *source, struct slice state, struct err *err)
 {
     bool known;
@@ -139,6 +149,9 @@ enum rc pg_copying_open(struct source *source, struct slice state, struct err *e
         for (size_t i = 0; i < source->n_tables; i++)
             pg_copy_plan_set_copied(&copying->plan, source->tables[i].oid, true);
     }
+    struct pg_copy_totals totals;
+    pg_copy_plan_totals(&copying->plan, &totals);
+    show_metrics(source, &totals, 0);
     return RC_OK;
 }
 
@@ -202,16 +215,6 @@ enum rc pg_copying_complete(struct source *source, const struct pg_relation *rel
 }
 
 /* ---- progress ---- */
-
-static void show_metrics(const struct source *source, const struct pg_copy_totals *totals, double left_s)
-{
-    const char *name = name_of(source);
-    metric_set(METRIC_capture_snapshot_chunks, (double)totals->chunks_done, name, "done");
-    metric_set(METRIC_capture_snapshot_chunks, (double)(totals->chunks - totals->chunks_done), name, "left");
-    metric_set(METRIC_capture_snapshot_tables, (double)(totals->tables - totals->parked), name, "queued");
-    metric_set(METRIC_capture_snapshot_tables, (double)totals->parked, name, "parked");
-    metric_set(METRIC_capture_snapshot_left_seconds, left_s, name, NULL);
-}
 
 /* From what was done since this process began: what others did before says nothing about our speed. */
 static double seconds_left(const struct pg_copying *copying, const struct pg_copy_totals *totals, int64_t now_us)
