@@ -215,6 +215,8 @@ static enum rc begin_next(struct pg_copiers *copiers, struct source *source, str
         copier->rows = 0;
         copier->bytes_before = pg_copy_reader_bytes(copier->reader);
         enum rc rc = begin_chunk(source, copier, err);
+        if (rc == RC_AGAIN)
+            return rc; /* a stop, while the registry was waited for */
         if (rc != RC_OK)
             TRY(park(copiers, source, copier, err));
     }
