@@ -270,6 +270,27 @@ bool pg_stream_take_asked(struct pg_stream *stream)
     return false;
 }
 
+enum rc pg_copying_tend(struct source *source, struct err *err)
+{
+    (void)source;
+    (void)err;
+    return RC_OK;
+}
+
+enum rc pg_copying_complete(struct source *source, const struct pg_relation *relation, struct err *err)
+{
+    (void)source;
+    (void)relation;
+    (void)err;
+    return RC_OK;
+}
+
+int64_t pg_copying_due_ms(const struct source *source)
+{
+    (void)source;
+    return MS_PER_S;
+}
+
 uint64_t publisher_committed(const struct publisher *publisher)
 {
     (void)publisher;
@@ -366,6 +387,7 @@ static struct source *session_new(void)
     static const struct envelope_source constant = {
         .connector = CONNECTOR_POSTGRESQL, .name = "p", .database = "d", .schema = "", .table = ""};
     struct source *source = calloc(1, sizeof(*source));
+    source->join_lsn = UINT64_MAX;
     source->context = (struct source_context){
         .config = &config, .source = &source_config, .notes = &notes, .queue = batch_queue_new(1, 1 << 20)};
     source->config = &source_config.postgresql;
