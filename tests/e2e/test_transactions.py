@@ -43,8 +43,8 @@ def check_once_and_in_order(found):
 
 
 def slot_reaches(road, lsn, slot=None):
-    query = "select confirmed_flush_lsn >= %s::pg_lsn from pg_replication_slots where slot_name = %s"
-    wait.until(lambda: road.sql(query, (lsn, slot or road.slot)).fetchone()[0], 60, f"the slot to reach {lsn}")
+    query = "select 1 from pg_replication_slots where confirmed_flush_lsn >= %s::pg_lsn and slot_name = %s"
+    wait.until(lambda: road.sql(query, (lsn, slot or road.slot)).fetchone(), 60, f"the slot to reach {lsn}")
 
 
 def lsn(road):
