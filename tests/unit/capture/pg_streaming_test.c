@@ -790,6 +790,17 @@ static void logical_messages_have_a_place_among_the_events(void **unused)
     CHECK_STR("200.1=c", run_from(inside), "a message, then a row, killed between them");
 }
 
+static void a_plain_message_is_published_once(void **unused)
+{
+    (void)unused;
+    script_new();
+    logical("one", false, 120);
+    CHECK_STR("120.0=one", run_from(fresh), "the first session");
+    CHECK_STR("120.0<0", marks, "nothing is confirmed by it");
+    logical("two", false, 130);
+    CHECK_STR("130.0=two", run(), "the next one gets it again, and passes it over");
+}
+
 static void a_streamed_message_keeps_its_ordinal(void **unused)
 {
     (void)unused;
@@ -935,6 +946,7 @@ int main(void)
         cmocka_unit_test(a_prepared_transaction_is_held_until_all_of_it_is_published),
         cmocka_unit_test(a_prepared_commit_that_is_published_is_passed_over),
         cmocka_unit_test(logical_messages_have_a_place_among_the_events),
+        cmocka_unit_test(a_plain_message_is_published_once),
         cmocka_unit_test(a_streamed_message_keeps_its_ordinal),
         cmocka_unit_test(a_message_that_may_be_rolled_back_ends_streaming),
         cmocka_unit_test(prefixes_are_chosen),
