@@ -55,6 +55,7 @@ struct config_postgresql {
     const char *auth, *region; /* "password", "rds_iam" */
     int64_t port;
     bool publication_create, tombstones_on_delete, heartbeat_topic;
+    struct config_string_list message_key_columns;
     struct config_string_list tables, message_prefixes, message_prefixes_excluded;
     bool streaming;
     const char *spool_dir;

@@ -231,6 +231,7 @@ enum rc pg_session_take_relation(struct source *source, PGconn *conn, const stru
     const char *encoding = PQparameterStatus(source->conn, "server_encoding");
     const struct pg_relation_options options = {.prefix = source->context.config->prefix,
                                                 .tables = &source->config->tables,
+                                                .keys = &source->config->message_key_columns,
                                                 .check_utf8 = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0,
                                                 .modes = pg_type_modes_of(source->config)};
     TRY(pg_catalog_facts(conn, announced, source->facts_arena, &facts, err));

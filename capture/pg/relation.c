@@ -160,6 +160,79 @@ static void compile_key(struct pg_relation *relation, const struct pgoutput_rela
     relation->shape.n_key_columns = n;
 }
 
+/* "a,b" of "schema.table:a,b", when it is this table's; NULL: another's. */
+static const char *columns_of_key(const char *key, const struct pgoutput_relation *announced)
+{
+    size_t schema = strlen(announced->schema), name = strlen(announced->name);
+    if (strncmp(key, announced->schema, schema) != 0 || key[schema] != '.' ||
+        strncmp(key + schema + 1, announced->name, name) != 0 || key[schema + 1 + name] != ':')
+        return NULL;
+    return key + schema + 1 + name + 1;
+}
+
+static size_t find_announced(const struct pgoutput_relation *announced, const char *name, size_t len)
+{
+    size_t i = 0;
+    while (i < announced->n_columns &&
+           (strlen(announced->columns[i].name) != len || memcmp(announced->columns[i].name, name, len) != 0))
+        i++;
+    return i;
+}
+
+/* Every change has to carry the key, and it may never be null: records of different rows would get one key. NULL: column
+ * i may follow the n of the key; else why it may not. */
+static const char *why_no_key(const struct pgoutput_relation *announced, const struct pg_column_facts *const *map,
+                              size_t i, const uint16_t *key, size_t n)
+{
+    if (i == announced->n_columns)
+        return "it does not exist";
+    if (!map[i]->not_null)
+        return "it may be null";
+    if (announced->replica_identity != 'f' && (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) == 0)
+        return "deletes do not carry it, unless the table has replica identity full";
+    for (size_t k = 0; k < n; k++)
+        if (key[k] == i)
+            return "it stands there twice";
+    return NULL;
+}
+
+/* A key of the configuration's choice. */
+static enum rc choose_key(struct pg_relation *relation, const struct pgoutput_relation *announced, const char *columns,
+                          const struct pg_column_facts *const *map, struct err *err)
+{
+    uint16_t *key = arena_array(relation->arena, uint16_t, announced->n_columns + 1);
+    size_t n = 0, len;
+    if (key == NULL)
+        return err_set(err, ERR_MEMORY_LIMIT, "table %s.%s has too many columns", announced->schema, announced->name);
+    for (const char *at = columns;; at += len + 1) {
+        len = strcspn(at, ",");
+        size_t i = find_announced(announced, at, len);
+        const char *why = why_no_key(announced, map, i, key, n);
+        if (why != NULL)
+            return err_set(err, ERR_PG_NO_KEY, "column \"%.*s\" cannot be of the key of table %s.%s: %s", (int)len, at,
+                           announced->schema, announced->name, why);
+        relation->shape.columns[i].optional = false;
+        key[n++] = (uint16_t)i;
+        if (at[len] == '\0')
+            break;
+    }
+    relation->shape.key_columns = key;
+    relation->shape.n_key_columns = n;
+    return RC_OK;
+}
+
+static enum rc compile_chosen_key(struct pg_relation *relation, const struct pgoutput_relation *announced,
+                                  const struct config_string_list *keys, const struct pg_column_facts *const *map,
+                                  struct err *err)
+{
+    for (size_t i = 0; keys != NULL && i < keys->n; i++) {
+        const char *columns = columns_of_key(keys->items[i], announced);
+        if (columns != NULL)
+            return choose_key(relation, announced, columns, map, err);
+    }
+    return RC_OK;
+}
+
 static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_relation *announced,
                             const struct pg_table_facts *facts, const struct pg_relation_options *options,
                             struct err *err)
@@ -190,7 +263,7 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
         relation->encoders[i].check_utf8 = options->check_utf8;
     }
     compile_key(relation, announced, facts, map, key);
-    return RC_OK;
+    return compile_chosen_key(relation, announced, options->keys, map, err);
 }
 
 enum rc pg_relation_compile(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,

@@ -35,11 +35,12 @@ struct pg_relation {
 struct pg_relation_options {
     const char *prefix;
     const struct config_string_list *tables; /* none: all are captured */
+    const struct config_string_list *keys;   /* schema.table:column,column; NULL: none */
     bool check_utf8;
     struct pg_type_modes modes;
 };
 
-/* The plan of one version; no I/O. The catalog may be ahead of the announcement, which wins; a column that was
+/* The plan of one version; no I/O. ERR_PG_NO_KEY: a table's key among the options cannot be one. The catalog may be ahead of the announcement, which wins; a column that was
  * renamed since is found by its place. Without a key (shape.n_key_columns 0) events have none either: the server
  * then sends inserts only, or whole rows (replica identity full). */
 MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,

@@ -76,3 +76,19 @@ def test_messages(twin):
     twin.sql("select pg_logical_emit_message(true, 'outbox', '')")
     twin.check(minimum=5)
     assert len(twin.records("leat", ["message"])["message"]) == 4
+
+
+def test_chosen_keys(twin):
+    """Other columns than the primary key's, in another order; a change of them is a change of the key."""
+    twin.sql("create table t (id int primary key, v text not null, w int not null, x text)")
+    twin.sql("alter table t replica identity full")
+    twin.sql("insert into t values (7, 'copied', 1, 'x')")
+    twin.start(connector={"message.key.columns": "public.t:w,v"}, postgresql={"message_key_columns": ["public.t:w,v"]})
+    twin.sql("insert into t values (1, 'a', 1, null), (2, 'a', 2, 'x')")
+    twin.sql("update t set x = 'y' where id = 1")
+    twin.sql("update t set w = 3 where id = 1")
+    twin.sql("update t set id = 4 where id = 1")
+    twin.sql("delete from t")
+    twin.check(minimum=13)
+    keys = [record.key for record in twin.records("leat", ["public.t"])["public.t"]]
+    assert keys[0] == {"w": 1, "v": "copied"}

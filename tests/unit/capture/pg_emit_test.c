@@ -342,6 +342,50 @@ static void plan_follows_announcement_and_catalog(void **state)
     pg_relation_free(relation);
 }
 
+// clang-format off
+static const struct {
+    const char *behaviour, *key;
+    uint8_t identity;
+    const char *want; /* key columns; or after "!" what the error says */
+} chosen_keys[] = {
+    {"columns in the order that was given",    "public.t:name,a",  'f', "name a "},
+    {"part of the identity",                   "public.t:b",       'd', "b "},
+    {"another table's",                        "public.t2:name",   'f', "a b "},
+    {"another schema's",                       "publi.t:name",     'f', "a b "},
+    {"a column that is not there",             "public.t:nam",     'f', "!it does not exist"},
+    {"a column that may be null",              "public.t:big",     'f', "!it may be null"},
+    {"twice the same",                         "public.t:a,name,a", 'f', "!it stands there twice"},
+    {"no column",                              "public.t:",        'f', "!it does not exist"},
+    {"a column that deletes do not carry",     "public.t:name",    'd', "!deletes do not carry it"},
+};
+// clang-format on
+
+static void keys_can_be_chosen(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(chosen_keys); i++) {
+        struct err err = {0};
+        struct pg_relation *relation;
+        SCOPED(buf_done) struct buf got = buf_new(1 << 12);
+        const char *items[] = {chosen_keys[i].key};
+        const struct config_string_list keys = {.items = items, .n = 1};
+        struct pg_relation_options chosen = options;
+        chosen.keys = &keys;
+        pg_relation_free(relation_of(chosen_keys[i].identity)); /* fills `announced` */
+        enum rc rc = pg_relation_compile(&announced, &facts, &chosen, &relation, &err);
+        if (chosen_keys[i].want[0] == '!') {
+            CHECK_EQ(ERR_PG_NO_KEY, err.code, chosen_keys[i].behaviour);
+            CHECK_EQ(true, strstr(err.msg, chosen_keys[i].want + 1) != NULL, chosen_keys[i].behaviour);
+            continue;
+        }
+        ASSERT_OK(rc, &err);
+        for (size_t k = 0; k < relation->shape.n_key_columns; k++)
+            buf_printf(&got, "%s ", relation->shape.columns[relation->shape.key_columns[k]].name);
+        CHECK_STR(chosen_keys[i].want, buf_cstr(&got), chosen_keys[i].behaviour);
+        pg_relation_free(relation);
+    }
+}
+
 static void what_the_catalog_forgot_is_optional_text(void **state)
 {
     (void)state;
@@ -567,6 +611,7 @@ int main(void)
         cmocka_unit_test(null_key_and_wrong_width_are_malformed),
         cmocka_unit_test(truncate_and_read_events),
         cmocka_unit_test(tombstones_can_be_left_out),
+        cmocka_unit_test(keys_can_be_chosen),
         cmocka_unit_test(plan_follows_announcement_and_catalog),
         cmocka_unit_test(what_the_catalog_forgot_is_optional_text),
         cmocka_unit_test(key_is_the_one_that_the_row_had),
