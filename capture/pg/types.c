@@ -229,17 +229,21 @@ static struct form form_of(const struct pg_type *type, const struct pg_type_mode
 }
 
 /* UnchangedToastedReplicationMessageColumn and the converters behind it: whatever is put as text, and some arrays. */
-static bool has_placeholder(const struct pg_type *type, enum pg_encoding encoding)
+static bool array_has_placeholder(const struct pg_type *type, struct form form)
 {
-    if (type->is_array) {
-        static const uint32_t oids[] = {OID_TEXT,  OID_VARCHAR, OID_BPCHAR, OID_JSON, OID_JSONB,
-                                        OID_BYTEA, OID_INT4,    OID_DATE,   OID_INT8, OID_UUID};
-        for (size_t i = 0; i < ARRAY_LEN(oids); i++)
-            if (oids[i] == type->oid)
-                return true;
-        return false;
-    }
-    switch (encoding) {
+    static const uint32_t oids[] = {OID_TEXT,  OID_VARCHAR, OID_BPCHAR, OID_JSON,
+                                    OID_JSONB, OID_INT4,    OID_INT8,   OID_UUID};
+    for (size_t i = 0; i < ARRAY_LEN(oids); i++)
+        if (oids[i] == type->oid)
+            return true;
+    return form.encoding == PG_ENCODE_BYTEA || form.type == COLUMN_DATE; /* in the other modes it does not fit */
+}
+
+static bool has_placeholder(const struct pg_type *type, struct form form)
+{
+    if (type->is_array)
+        return array_has_placeholder(type, form);
+    switch (form.encoding) {
     case PG_ENCODE_TEXT:
     case PG_ENCODE_NUMERIC_TEXT:
     case PG_ENCODE_BYTEA:
@@ -260,5 +264,5 @@ void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *mo
     ret_encoder->is_uuid = type->oid == OID_UUID;
     ret_encoder->is_array = type->is_array;
     ret_encoder->delimiter = type->delimiter;
-    ret_encoder->unavailable_value = has_placeholder(type, form.encoding) ? modes->unavailable_value : NULL;
+    ret_encoder->unavailable_value = has_placeholder(type, form) ? modes->unavailable_value : NULL;
 }
