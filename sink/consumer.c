@@ -115,9 +115,11 @@ static void drop_messages(struct partition *partition)
     partition->n_messages = partition->at = 0;
 }
 
+/* What waits is dropped, it can be read again. What was handed out stays: its reader still looks at it. */
 static void partition_stop(struct consumer *consumer, struct partition *partition)
 {
-    drop_messages(partition);
+    while (partition->n_messages > partition->at)
+        rd_kafka_message_destroy(partition->messages[--partition->n_messages]);
     if (!partition->active)
         return;
     rd_kafka_consume_stop(partition->handle, partition->number);
@@ -131,6 +133,7 @@ void consumer_free(struct consumer *consumer)
         return;
     for (size_t i = 0; i < consumer->n_partitions; i++) {
         partition_stop(consumer, consumer->partitions[i]);
+        drop_messages(consumer->partitions[i]);
         rd_kafka_topic_destroy(consumer->partitions[i]->handle);
         free(consumer->partitions[i]->topic);
         free(consumer->partitions[i]);
@@ -198,6 +201,7 @@ static void stop_least_used(struct consumer *consumer)
 static enum rc partition_seek(struct consumer *consumer, struct partition *partition, int64_t from, struct err *err)
 {
     partition_stop(consumer, partition);
+    drop_messages(partition);
     if (consumer->n_active >= CONSUMER_MAX_ACTIVE)
         stop_least_used(consumer);
     if (rd_kafka_consume_start(partition->handle, partition->number, from) != 0)

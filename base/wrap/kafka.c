@@ -98,6 +98,7 @@ static enum err_code code_of(rd_kafka_resp_err_t code)
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: return ERR_KAFKA_RETENTION;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return ERR_KAFKA_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION: /* a name that it refuses, or that another one comes too close to */
     case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
     case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:

@@ -337,3 +337,22 @@ def test_both_sources_share_one_sink(road):
         road.sql("insert into public.accounts (id, owner) values (%s, %s)", (n, f"o{n}"))
         collection.insert_one({"_id": f"i{n}", "name": f"n{n}"})
     road.check()
+
+
+def test_more_tables_than_are_read_at_once_arrive(road, monkeypatch):
+    """The sink stops reading the partition that it used least, which may be the ledger's while its records are at hand.
+    Memory that was given back is overwritten, so that a look at it is seen."""
+    for number in range(30):
+        road.table(f"public.many_{number}", "id bigint primary key, n bigint")
+    road.configure()
+    capture = road.capture()
+    capture.wait_ready()
+    for turn in range(20):  # a record of the ledger for each
+        with road.pg.transaction():
+            for number in range(30):
+                road.sql(f"insert into public.many_{number} values (%s, %s)", (turn, number))
+        events = (turn + 1) * 30
+        wait.until(lambda: sum(capture.metrics("leat_capture_events_total").values()) >= events, 30, f"{events} events")
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    road.sink()
+    road.check()
