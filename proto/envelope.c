@@ -154,7 +154,7 @@ static const char MESSAGE_FIRST_FIELDS[] = REQUIRED("op", "string") "," NULLABLE
 static const char MESSAGE_LAST_FIELDS[] =
     TRANSACTION_FIELD
     ",{\"name\":\"message\",\"type\":{\"type\":\"record\",\"name\":\"Message\",\"namespace\":\"" MESSAGE_NAMESPACE "\","
-    "\"fields\":[" NULLABLE("prefix", "string") "," NULLABLE("content", "bytes") "],\"connect.version\":1,"
+    "\"fields\":[" NULLABLE("prefix", "string") "," NULLABLE("content", "%s") "],\"connect.version\":1,"
     "\"connect.name\":\"" MESSAGE_NAMESPACE ".Message\"}}";
 static const char MESSAGE_KEY_SCHEMA[] =
     "{\"type\":\"record\",\"name\":\"MessageKey\",\"namespace\":\"" MESSAGE_NAMESPACE "\","
@@ -198,13 +198,13 @@ enum rc envelope_key_schema(struct buf *out, const struct table_shape *shape, st
     return schema_done(out, shape->topic, err);
 }
 
-void envelope_message_schema(struct buf *out)
+void envelope_message_schema(struct buf *out, bool content_is_text)
 {
     buf_put_str(out,
                 "{\"type\":\"record\",\"name\":\"MessageValue\",\"namespace\":\"" MESSAGE_NAMESPACE "\",\"fields\":[");
     buf_put_str(out, MESSAGE_FIRST_FIELDS);
     put_source_field(out, CONNECTOR_POSTGRESQL);
-    buf_put_str(out, MESSAGE_LAST_FIELDS);
+    buf_printf(out, MESSAGE_LAST_FIELDS, content_is_text ? "string" : "bytes");
     buf_put_str(out, "],\"connect.version\":1,\"connect.name\":\"" MESSAGE_NAMESPACE ".MessageValue\"}");
 }
 

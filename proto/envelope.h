@@ -51,7 +51,7 @@ void envelope_end(const struct envelope *envelope, struct buf *out, enum envelop
 /* Logical messages of PostgreSQL (pg_logical_emit_message), as Debezium has them: {op: "m", ts_ms, source, transaction,
  * message: {prefix, content}}, key {prefix}; records MessageValue and MessageKey of io.debezium.connector.postgresql.
  * Here the envelope is one made with an empty schema and table. */
-void envelope_message_schema(struct buf *out);
+void envelope_message_schema(struct buf *out, bool content_is_text);
 void envelope_message_key_schema(struct buf *out);
 void envelope_put_message_key(struct buf *out, uint32_t key_schema_id, struct slice prefix);
 void envelope_put_message(const struct envelope *envelope, struct buf *out, const struct envelope_source *source,

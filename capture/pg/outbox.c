@@ -1,6 +1,7 @@
 #include "capture/pg/outbox.h"
 
 #include "capture/publisher.h"
+#include "proto/reject.h"
 
 enum { SCHEMA_MAX_BYTES = 64 << 10, SUBJECT_BYTES = TOPIC_NAME_BYTES + 8 };
 
@@ -13,6 +14,7 @@ struct pg_outbox pg_outbox_of(const struct config *config, const struct config_p
                               .excluded = &section->message_prefixes_excluded,
                               .prefix = config->prefix,
                               .database = section->database,
+                              .mode = pg_type_modes_of(section).binary,
                               .registry = registry,
                               .publisher = publisher};
 }
@@ -69,7 +71,7 @@ static enum rc announce(struct pg_outbox *outbox, struct err *err)
     snprintf(subject, sizeof(subject), "%s-key", topic);
     TRY(registry_register(outbox->registry, subject, buf_slice(&schema), &outbox->key_schema_id, err));
     buf_clear(&schema);
-    envelope_message_schema(&schema);
+    envelope_message_schema(&schema, outbox->mode != PG_BINARY_BYTES);
     snprintf(subject, sizeof(subject), "%s-value", topic);
     TRY(registry_register(outbox->registry, subject, buf_slice(&schema), &value_schema_id, err));
     TRY(publisher_topic(outbox->publisher, topic, &outbox->topic_index, err));
@@ -85,6 +87,24 @@ static enum rc announce(struct pg_outbox *outbox, struct err *err)
 }
 
 /* ---- events ---- */
+
+/* As the setting binary_handling_mode says; in scratch, unless it travels as it is. */
+static struct slice content_of(const struct pg_outbox *outbox, struct slice content, struct buf *scratch)
+{
+    buf_clear(scratch);
+    switch (outbox->mode) {
+    case PG_BINARY_BYTES: return content;
+    case PG_BINARY_HEX:
+        for (size_t i = 0; i < content.len; i++)
+            buf_printf(scratch, "%02x", content.ptr[i]);
+        break;
+    case PG_BINARY_BASE64:
+    case PG_BINARY_BASE64_URL_SAFE: base64_put(scratch, content); break;
+    }
+    for (size_t i = 0; outbox->mode == PG_BINARY_BASE64_URL_SAFE && i < scratch->len; i++)
+        scratch->ptr[i] = scratch->ptr[i] == '+' ? '-' : scratch->ptr[i] == '/' ? '_' : scratch->ptr[i];
+    return buf_slice(scratch);
+}
 
 enum rc pg_outbox_emit(struct pg_outbox *outbox, struct pg_emitter *emitter, const struct pgoutput_logical *message,
                        struct batch *batch, struct err *err)
@@ -104,12 +124,13 @@ enum rc pg_outbox_emit(struct pg_outbox *outbox, struct pg_emitter *emitter, con
                                            .origin = buf_slice(&emitter->origin),
                                            .origin_lsn = emitter->origin_lsn};
     struct slice prefix = slice_of_str(message->prefix);
+    struct slice content = content_of(outbox, message->content, &emitter->scratch);
     struct buf out = arena_open(batch->arena);
     envelope_put_message_key(&out, outbox->key_schema_id, prefix);
     size_t key_end = out.len;
-    envelope_put_message(outbox->envelope, &out, &source, emitter->now_us, prefix, message->content);
+    envelope_put_message(outbox->envelope, &out, &source, emitter->now_us, prefix, content);
     struct slice all = arena_close(batch->arena, &out);
-    struct batch_record *record = all.ptr == NULL ? NULL : batch_add(batch);
+    struct batch_record *record = all.ptr == NULL || emitter->scratch.failed ? NULL : batch_add(batch);
     if (record == NULL)
         return err_set(err, ERR_MEMORY_LIMIT, "a logical message of %zu bytes does not fit a batch",
                        message->content.len);

@@ -5,6 +5,7 @@
 
 #include "base/config.h"
 #include "capture/pg/emit.h"
+#include "capture/pg/type_modes.h"
 #include "proto/registry.h"
 
 struct publisher;
@@ -12,6 +13,7 @@ struct publisher;
 struct pg_outbox {
     const struct config_string_list *included, *excluded;
     const char *prefix, *database;
+    enum pg_binary_mode mode; /* how the content travels */
     struct registry *registry;
     struct publisher *publisher;
 

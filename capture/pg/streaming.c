@@ -139,6 +139,7 @@ static enum rc take_plain_logical(struct source *source, uint64_t lsn, struct ba
     if (source->skips_transaction)
         return RC_OK;
     source->emitter.lsn = lsn;
+    source->emitter.previous_end = message->lsn; /* Debezium counts it as a commit, its own too */
     TRY(pg_outbox_emit(&source->outbox, &source->emitter, message, batch, err));
     source->state.commit_lsn = message->lsn;
     source->state.next_ordinal = 0;

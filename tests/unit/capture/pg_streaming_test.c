@@ -359,8 +359,12 @@ bool pg_session_has_room(const struct batch *batch, size_t n)
 
 /* ---- one session over the script ---- */
 
+#define MODES                                                                                                          \
+    .decimal_handling_mode = "precise", .time_precision_mode = "adaptive", .interval_handling_mode = "numeric",        \
+    .hstore_handling_mode = "json", .binary_handling_mode = "bytes"
 static struct config config = {.prefix = "p", .kafka.message_max_bytes = 1 << 20};
-static struct config_source source_config = {.name = "core", .batch_max_age_ms = 60000, .heartbeat_interval_ms = 60000};
+static struct config_source source_config = {
+    .name = "core", .batch_max_age_ms = 60000, .heartbeat_interval_ms = 60000, .postgresql = {MODES}};
 static struct source_notes notes;
 static char events[1 << 16], marks[1 << 16];
 static struct pg_state state;        /* as the last mark left it: where the next session begins */
@@ -860,7 +864,8 @@ static void prefixes_are_chosen(void **unused)
 {
     (void)unused;
     static const char *included[] = {"outbox.*", "audit"}, *excluded[] = {"outbox.secret"}, *none[] = {"*"};
-    struct config_postgresql section = {.message_prefixes = {included, 2}, .message_prefixes_excluded = {excluded, 1}};
+    struct config_postgresql section = {MODES, .message_prefixes = {included, 2},
+                                        .message_prefixes_excluded = {excluded, 1}};
     struct pg_outbox outbox = pg_outbox_of(&config, &section, NULL, NULL);
     assert_true(pg_outbox_takes(&outbox, "outbox.orders"));
     assert_true(pg_outbox_takes(&outbox, "audit"));
