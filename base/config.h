@@ -53,7 +53,7 @@ struct config_http {
 struct config_postgresql {
     const char *host, *database, *user, *password, *sslmode, *sslrootcert, *sslcert, *sslkey, *slot, *publication;
     const char *auth, *region; /* "password", "rds_iam" */
-    int64_t port;
+    int64_t port, silence_max_ms;
     bool publication_create, tombstones_on_delete, heartbeat_topic;
     struct config_string_list message_key_columns;
     struct config_string_list tables, message_prefixes, message_prefixes_excluded;

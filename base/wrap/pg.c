@@ -168,6 +168,13 @@ static enum rc err_connect(struct err *err, const struct pg_target *target, PGco
                    target->database, target->user, reason);
 }
 
+/* libpq would print them to stderr, between the log's lines. */
+static void ignore_notice(void *unused, const char *message)
+{
+    (void)unused;
+    (void)message;
+}
+
 enum rc pg_connect(const struct pg_target *target, PGconn **ret_conn, struct err *err)
 {
     char timeout[16];
@@ -205,6 +212,7 @@ enum rc pg_connect(const struct pg_target *target, PGconn **ret_conn, struct err
     }
     keywords[n] = values[n] = NULL;
     PGconn *conn = PQconnectdbParams(keywords, values, 0);
+    PQsetNoticeProcessor(conn, ignore_notice, NULL);
     if (conn == NULL || PQstatus(conn) != CONNECTION_OK) {
         enum rc rc = err_connect(err, target, conn);
         PQfinish(conn);

@@ -17,6 +17,7 @@ enum {
     TABLES_ARENA_BYTES = 64 << 20,
     FACTS_ARENA_BYTES = 16 << 20,
     ORIGIN_MAX_BYTES = 64 << 10,
+    SERVER_LOOK_MS = 500,
 };
 
 /* ---- what the parts share ---- */
@@ -45,6 +46,19 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
                             pg_stream_confirmed(source->stream)),
                    source->context.source->name, NULL);
     return RC_OK;
+}
+
+enum rc pg_session_check_server(struct source *source, struct err *err)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (source->conn == NULL || now_ms - source->looked_mono_ms < SERVER_LOOK_MS)
+        return RC_OK;
+    source->looked_mono_ms = now_ms;
+    if (PQconsumeInput(source->conn) == 1 && PQstatus(source->conn) == CONNECTION_OK)
+        return RC_OK;
+    return err_set(err, ERR_PG_UNREACHABLE,
+                   "the source ended the connection for questions: it shuts down, or somebody "
+                   "ended it");
 }
 
 enum rc pg_session_check_publisher(const struct source *source, struct err *err)
@@ -135,7 +149,7 @@ static enum rc look_at_server(struct source *source, struct findings *findings, 
     struct pg_found *found = &findings->found;
     uint32_t timeline = findings->ledger.timeline;
     TRY(pg_server_identity(source->replication, source->conn, config->slot, config->publication, &found->server, err));
-    TRY(pg_server_log_end(source->conn, &found->is_standby, &found->wal_end, err));
+    TRY(pg_server_log_end(source->conn, &found->is_standby, &found->wal_end, &source->sender_timeout_ms, err));
     source->is_standby = found->is_standby;
     found->fork_lsn = UINT64_MAX;
     if (findings->ledger.snapshot != PG_SNAPSHOT_NONE && timeline != found->server.timeline)

@@ -31,8 +31,10 @@ struct source {
     char application_name[PG_NAME_BYTES];
     enum pg_phase phase;
     bool is_standby;
-    PGconn *conn;        /* questions */
-    PGconn *replication; /* until the stream takes it over */
+    int64_t sender_timeout_ms; /* of the server */
+    int64_t looked_mono_ms;    /* at conn */
+    PGconn *conn;              /* questions */
+    PGconn *replication;       /* until the stream takes it over */
 
     struct pg_gap gap;     /* why NULL: none was accepted in this session */
     struct pg_state state; /* as of the last mark; the ledger's at first */
@@ -81,6 +83,10 @@ MUST_CHECK enum rc pg_session_relax(struct source *source, struct pg_relation *r
 /* The mark of the batch's end from source->state, pos and commit_time_us. */
 MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut,
                                    uint64_t confirm, struct err *err);
+/* A server that shuts down ends ordinary connections at once, but waits for its walsender until we have confirmed all of
+ * its log; that may take long while a batch is being published. So the end of our connection for questions is the end
+ * of the session. Looks every half second; cheap. */
+MUST_CHECK enum rc pg_session_check_server(struct source *source, struct err *err);
 /* The publishing stage ended although the last mark was not committed. */
 MUST_CHECK enum rc pg_session_check_publisher(const struct source *source, struct err *err);
 bool pg_session_is_full(const struct batch *batch);

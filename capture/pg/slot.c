@@ -43,7 +43,8 @@ static const char SQL_PUBLICATION[] = "select 1 from pg_catalog.pg_publication w
 
 static const char SQL_LOG_END[] =
     "select pg_catalog.pg_is_in_recovery(), case when pg_catalog.pg_is_in_recovery()"
-    " then pg_catalog.pg_last_wal_replay_lsn() else pg_catalog.pg_current_wal_insert_lsn() end";
+    " then pg_catalog.pg_last_wal_replay_lsn() else pg_catalog.pg_current_wal_insert_lsn() end,"
+    " (select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout')";
 
 /* Why a slot is lost has a column of its own from 17 on, a flag in 16. */
 #define SQL_SLOT(lost_why, failover)                                                                                   \
@@ -180,12 +181,14 @@ enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err)
     return RC_OK;
 }
 
-enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn, struct err *err)
+enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn, int64_t *ret_sender_timeout_ms,
+                          struct err *err)
 {
     SCOPED(PQclear) PGresult *res = NULL;
     TRY(ask(conn, SQL_LOG_END, NULL, &res, "read where the log ends", err));
     TRY(lsn_parse(PQgetvalue(res, 0, 1), ret_lsn, err));
     *ret_is_standby = flag_of(res, 0);
+    *ret_sender_timeout_ms = strtol(PQgetvalue(res, 0, 2), NULL, 10);
     return RC_OK;
 }
 

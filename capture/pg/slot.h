@@ -22,8 +22,9 @@ MUST_CHECK enum rc pg_server_identity(PGconn *replication, PGconn *conn, const c
                                       struct pg_state *ret_state, struct err *err);
 /* wal_level, version (of a standby: 16), role's rights, free walsenders; a free slot when one has to be made. */
 MUST_CHECK enum rc pg_server_check(PGconn *conn, bool slot_is_made, struct err *err);
-/* Where the server's log ends; of a standby: where it is replayed to. */
-MUST_CHECK enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn, struct err *err);
+/* Where the server's log ends; of a standby: where it is replayed to. And its wal_sender_timeout, 0: none. */
+MUST_CHECK enum rc pg_server_log_end(PGconn *conn, bool *ret_is_standby, uint64_t *ret_lsn,
+                                     int64_t *ret_sender_timeout_ms, struct err *err);
 /* Where `timeline` ends in the history of the server's `own` one; 0: it is not in it. */
 MUST_CHECK enum rc pg_server_fork(PGconn *replication, uint32_t own, uint32_t timeline, uint64_t *ret_lsn,
                                   struct err *err);

@@ -1,6 +1,7 @@
 #include "capture/pg/stream.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,8 @@ struct pg_stream {
     uint64_t wal_end, confirmed, sent;
     bool asked, must_answer;
     int64_t sent_mono_ms;
+    int64_t feedback_ms, silence_max_ms, heard_mono_ms;
+    bool heard; /* something since heard_mono_ms was set */
 };
 
 /* ---- sending ---- */
@@ -102,7 +105,7 @@ static int64_t feedback_due_ms(const struct pg_stream *stream)
 {
     if (stream->must_answer)
         return 0;
-    int64_t interval = stream->confirmed > stream->sent ? FEEDBACK_ADVANCED_MS : FEEDBACK_INTERVAL_MS;
+    int64_t interval = stream->confirmed > stream->sent ? FEEDBACK_ADVANCED_MS : stream->feedback_ms;
     int64_t due = stream->sent_mono_ms + interval - clock_mono_ms();
     return due < 0 ? 0 : due;
 }
@@ -180,6 +183,7 @@ static enum rc stream_ended(struct err *err)
 static enum rc read_copy_data(struct pg_stream *stream, struct slice bytes, struct slice *ret_message,
                               uint64_t *ret_lsn, struct err *err)
 {
+    stream->heard = true;
     struct pg_copy_data data = {0};
     TRY(pg_copy_data_decode(bytes, &data, err));
     if (LIKELY(!data.is_keepalive)) {
@@ -321,6 +325,19 @@ static void nap_us(int64_t us)
     nanosleep(&time, NULL);
 }
 
+/* A half-open connection: something between takes what we send and answers nothing. */
+static enum rc check_silence(struct pg_stream *stream, struct err *err)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (stream->heard)
+        stream->heard_mono_ms = now_ms;
+    stream->heard = false;
+    if (stream->silence_max_ms == 0 || now_ms - stream->heard_mono_ms <= stream->silence_max_ms)
+        return RC_OK;
+    return err_set(err, ERR_PG_UNREACHABLE, "the source has been silent for %" PRId64 " s, although it was asked",
+                   (now_ms - stream->heard_mono_ms) / MS_PER_S);
+}
+
 enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, struct err *err)
 {
     TRY(pg_stream_tend(stream, err));
@@ -343,6 +360,8 @@ enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, s
     if (poll(fds, ARRAY_LEN(fds), timeout_ms) < 0 && errno != EINTR)
         return err_set(err, ERR_PG_UNREACHABLE, "could not wait for the source: %s", strerror(errno));
     stream->flows = (fds[0].revents & POLLIN) != 0 && clock_mono_us() - began_us < FLOWING_US;
+    if (fds[0].revents == 0)
+        TRY(check_silence(stream, err));
     return pg_stream_tend(stream, err);
 }
 
@@ -428,6 +447,13 @@ static enum rc libpq_start(struct pg_stream *stream, struct buf *command, struct
     return RC_OK;
 }
 
+static int64_t feedback_interval_ms(int64_t sender_timeout_ms)
+{
+    int64_t third_ms = sender_timeout_ms / 3;
+    return third_ms == 0 || third_ms > FEEDBACK_INTERVAL_MS ? FEEDBACK_INTERVAL_MS
+                                                            : MAX(third_ms, (int64_t)FEEDBACK_ADVANCED_MS);
+}
+
 enum rc pg_stream_start(PGconn *replication, const struct pg_stream_options *options, struct pg_stream **ret_stream,
                         struct err *err)
 {
@@ -442,6 +468,9 @@ enum rc pg_stream_start(PGconn *replication, const struct pg_stream_options *opt
     *stream = (struct pg_stream){.conn = replication,
                                  .own_framing = PQsslInUse(replication) == 0 && PQgssEncInUse(replication) == 0,
                                  .max_bytes = options->max_message_bytes,
+                                 .feedback_ms = feedback_interval_ms(options->sender_timeout_ms),
+                                 .silence_max_ms = options->silence_max_ms,
+                                 .heard_mono_ms = clock_mono_ms(),
                                  .buf = receive,
                                  .cap = RECEIVE_BYTES,
                                  .wal_end = start_lsn,

@@ -16,10 +16,12 @@ struct pg_stream;
 struct pg_stream_options {
     const char *slot, *publication;
     uint64_t start_lsn;
-    size_t max_message_bytes; /* bounds what one row may have */
-    bool streaming;           /* large transactions come while they run; from 14 on */
-    bool messages;            /* logical messages come too; from 14 on */
-    const char *origin;       /* "any", "none"; from 16 on */
+    size_t max_message_bytes;  /* bounds what one row may have */
+    bool streaming;            /* large transactions come while they run; from 14 on */
+    bool messages;             /* logical messages come too; from 14 on */
+    const char *origin;        /* "any", "none"; from 16 on */
+    int64_t sender_timeout_ms; /* the server's wal_sender_timeout: we say something three times as often; 0: none */
+    int64_t silence_max_ms; /* we ask for an answer every few seconds: a server silent for longer is gone; 0: never */
 };
 
 /* Takes the replication connection over, also on failure. What the server's version does not know is not asked for:

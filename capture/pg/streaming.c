@@ -31,6 +31,8 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
         .slot = source->state.slot,
         .publication = source->state.publication,
         .start_lsn = source->state.end_lsn,
+        .sender_timeout_ms = source->sender_timeout_ms,
+        .silence_max_ms = source->config->silence_max_ms,
         .max_message_bytes = MAX((size_t)source->context.config->kafka.message_max_bytes * 8, MESSAGE_MIN_MAX_BYTES),
         .streaming = config->streaming && !source->context.notes->streaming_off,
         .messages = pg_outbox_is_wanted(&source->outbox),
@@ -52,6 +54,7 @@ void pg_streaming_end(struct source *source)
 
 enum rc pg_streaming_tend(struct source *source, struct err *err)
 {
+    TRY(pg_session_check_server(source, err));
     pg_stream_confirm(source->stream, publisher_committed(source->context.publisher));
     return pg_stream_tend(source->stream, err);
 }
