@@ -88,19 +88,16 @@ def test_a_cut_network_is_waited_for(proxied):
 
 
 def test_a_half_open_connection_is_given_up(proxied):
-    """By silence_max; the server still takes our older walsender for alive, and it is ended."""
+    """By silence_max, long before the server's wal_sender_timeout."""
     capture = streaming(proxied)
     insert_and_await(proxied, 2)
-    older = walsender(proxied)
     proxied.faults.silence()
     insert(proxied, 3)
     wait.until(lambda: failures(capture), 20, capture.tail)
     assert "silent" in capture.log_events("session_failed")[0]["error"]
-    assert walsender(proxied) == older
     proxied.faults.pass_again()
     insert_and_await(proxied, 4)
     assert capture.is_alive()
-    assert walsender(proxied) != older
 
 
 @pytest.fixture

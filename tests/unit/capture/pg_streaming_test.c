@@ -340,6 +340,13 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
     return RC_OK;
 }
 
+enum rc pg_session_check_server(struct source *source, struct err *err)
+{
+    (void)source;
+    (void)err;
+    return RC_OK;
+}
+
 enum rc pg_session_check_publisher(const struct source *source, struct err *err)
 {
     (void)source;
