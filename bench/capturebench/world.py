@@ -33,7 +33,7 @@ class World:
         self.began = time.monotonic()
 
     def __enter__(self):
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, interrupted)
         self.folder = Path(tempfile.mkdtemp(prefix="leat-bench-"))
         try:
