@@ -9,7 +9,7 @@ TABLE = "public.transactions"
 ROWS = 2_000_000
 SQL_COPYING = """select count(*) from pg_stat_activity
     where application_name like 'leat%' and backend_type = 'client backend' and state = 'active'
-    and query ilike 'copy%'"""
+    and query ilike '%copy (select %'"""
 
 
 class Connections(threading.Thread):
@@ -87,7 +87,9 @@ def run(world, chosen, scale, n_rounds):
     for number in range(1, n_rounds + 1):
         for peer in leat_first:
             runs[peer.name].append(snapshot(world, peer, n_rows))
-        runs["copy"].append(copy_out(world, n_rows, max(1, runs["leat"][-1]["connections"]) if runs.get("leat") else 1))
+        n_connections = runs["leat"][-1]["connections"] if runs.get("leat") else 1
+        world.say(f"  round {number}: COPY over {max(1, n_connections)} of {n_connections} connections seen")
+        runs["copy"].append(copy_out(world, n_rows, max(1, n_connections)))
         world.say("  round {}: {}".format(
             number, ", ".join(f"{name} {done[-1]['rate']:,.0f} rows/s" for name, done in runs.items())))  # fmt: skip
     for peer in chosen:
