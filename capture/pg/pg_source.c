@@ -56,6 +56,8 @@ enum rc pg_session_check_server(struct source *source, struct err *err)
     source->looked_mono_ms = now_ms;
     if (PQconsumeInput(source->conn) == 1 && PQstatus(source->conn) == CONNECTION_OK)
         return RC_OK;
+    pg_stream_free(source->stream); /* at once: the session's end may have to wait for Kafka */
+    source->stream = NULL;
     return err_set(err, ERR_PG_UNREACHABLE,
                    "the source ended the connection for questions: it shuts down, or somebody "
                    "ended it");
