@@ -7,10 +7,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stop.h"
 
 enum {
     ADMIN_TIMEOUT_MS = 15000,
     TOPIC_READY_TIMEOUT_MS = 15000,
+    LEADER_POLL_MS = 50,
     READ_LAST_TIMEOUT_MS = 30000,
     READ_LAST_FIRST_STEP = 64, /* records looked at from the end; grows until one committed record is seen */
 };
@@ -225,8 +227,12 @@ enum rc kafka_topic_ensure(rd_kafka_t *client, const struct config_kafka *config
 enum rc kafka_offsets(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low,
                       int64_t *ret_high, struct err *err)
 {
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(client, topic, partition, ret_low, ret_high,
-                                                                timeout_ms);
+    int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+    rd_kafka_resp_err_t code;
+    do { /* a topic made a moment ago, or one whose leader just went, has none */
+        code = rd_kafka_query_watermark_offsets(client, topic, partition, ret_low, ret_high, timeout_ms);
+    } while ((code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) &&
+             clock_mono_ms() < deadline_ms && stop_wait_ms(LEADER_POLL_MS));
     if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
         return RC_AGAIN;
