@@ -110,6 +110,7 @@ static enum rc park(struct pg_copiers *copiers, struct source *source, struct co
         return err_class(err->code);
     pg_copy_plan_give_back(&copier->chunk);
     pg_copy_table_park(table, err->msg, clock_mono_ms() + retry_next_ms(&retry));
+    table->waits = table->whole;
     log_warn("snapshot_table_parked", LOG_STR("source", source->context.source->name),
              LOG_STR("table", table->name == NULL ? "" : table->name), LOG_U64("attempts", table->attempts),
              LOG_ERR(err));
@@ -130,8 +131,16 @@ static const struct pg_table *find_table(const struct source *source, uint32_t o
     return NULL;
 }
 
+/* Nobody can tell a row without a key from the same row copied again, or from one that was streamed before: all of
+ * them are copied at one point, and what was sent before is taken back. */
+static enum rc begin_whole(struct source *source, struct copier *copier, struct batch *batch, struct err *err)
+{
+    pg_copy_table_restart(copier->chunk.table);
+    return source->stream == NULL ? RC_OK : pg_emit_truncate(&source->emitter, copier->relation, batch, err);
+}
+
 /* The relation as the snapshot sees it: what the stream would announce at this point. */
-static enum rc begin_chunk(struct source *source, struct copier *copier, struct err *err)
+static enum rc begin_chunk(struct source *source, struct copier *copier, struct batch *batch, struct err *err)
 {
     PGconn *conn = pg_copy_reader_connection(copier->reader);
     struct pgoutput_relation *relation = &source->msg->relation;
@@ -142,9 +151,13 @@ static enum rc begin_chunk(struct source *source, struct copier *copier, struct 
                        table->name == NULL ? "" : table->name);
     arena_reset(source->facts_arena);
     TRY(pg_catalog_relation(conn, published, source->facts_arena, relation, err));
-    if (!table->announced)
+    if (!table->announced) {
         TRY(pg_session_take_relation(source, conn, relation, &copier->relation, err));
-    table->announced = true;
+        table->whole = copier->relation->shape.n_key_columns == 0;
+        if (table->whole)
+            TRY(begin_whole(source, copier, batch, err));
+        table->announced = true;
+    }
     copier->relation = pg_relcache_find(source->relcache, table->oid);
     struct pg_copy_statement statement = {.schema = copier->chunk.heap->schema,
                                           .name = copier->chunk.heap->name,
@@ -207,14 +220,16 @@ static enum rc drain(struct pg_copiers *copiers, struct source *source, struct c
     return RC_OK;
 }
 
-static enum rc begin_next(struct pg_copiers *copiers, struct source *source, struct copier *copier,
-                          struct pg_copy_plan *plan, struct err *err)
+static enum rc begin_next(struct pg_copiers *copiers, struct source *source, struct copier *copier, struct batch *batch,
+                          bool ends, struct err *err)
 {
-    while (!copier->busy && pg_copy_plan_take(plan, clock_mono_ms(), &copier->chunk)) {
+    struct pg_copy_plan *plan = pg_copying_plan(source->copying);
+    while (!copier->busy && pg_session_has_room(batch, 1) &&
+           pg_copy_plan_take(plan, clock_mono_ms(), ends, &copier->chunk)) {
         copier->busy = true;
         copier->rows = 0;
         copier->bytes_before = pg_copy_reader_bytes(copier->reader);
-        enum rc rc = begin_chunk(source, copier, err);
+        enum rc rc = begin_chunk(source, copier, batch, err);
         if (rc == RC_AGAIN)
             return rc; /* a stop, while the registry was waited for */
         if (rc != RC_OK)
@@ -232,8 +247,8 @@ enum rc pg_copiers_turn(struct pg_copiers *copiers, struct source *source, struc
     turn->n_busy = 0;
     for (size_t i = 0; i < copiers->n; i++) {
         struct copier *copier = &copiers->items[(copiers->first + i) % copiers->n];
-        if (!copier->busy && turn->may_begin)
-            TRY(begin_next(copiers, source, copier, pg_copying_plan(source->copying), err));
+        if (!copier->busy)
+            TRY(begin_next(copiers, source, copier, batch, !turn->may_begin, err));
         if (copier->busy)
             TRY(drain(copiers, source, copier, batch, &turn->moved, err));
         turn->n_busy += copier->busy;

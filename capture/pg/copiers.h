@@ -21,7 +21,7 @@ MUST_CHECK enum rc pg_copiers_leave(struct pg_copiers *copiers, struct err *err)
 PGconn *pg_copiers_connection(struct pg_copiers *copiers);
 
 struct pg_copiers_turn {
-    bool may_begin; /* new chunks, too */
+    bool may_begin; /* new chunks, too; false: only the rest of tables that have to be whole */
     bool moved;     /* out: something came */
     size_t n_busy;  /* out: chunks under way */
 };

@@ -259,10 +259,12 @@ static bool take_of_heap(struct pg_copy_heap *heap, uint32_t *ret_n)
     return true;
 }
 
-bool pg_copy_plan_take(struct pg_copy_plan *plan, int64_t now_mono_ms, struct pg_chunk *ret_chunk)
+bool pg_copy_plan_take(struct pg_copy_plan *plan, int64_t now_mono_ms, bool ends, struct pg_chunk *ret_chunk)
 {
     for (size_t i = 0; i < plan->n_tables; i++) {
         struct pg_copy_table *table = plan->tables[i];
+        if (ends && !(table->whole && table->announced))
+            continue;
         if (table->waits || (table->error != NULL && table->retry_mono_ms > now_mono_ms))
             continue;
         for (size_t h = 0; h < table->n_heaps; h++) {
@@ -293,6 +295,18 @@ void pg_copy_plan_give_back(const struct pg_chunk *chunk)
     chunk->heap->chunks[chunk->n] = PG_CHUNK_TODO;
     chunk->heap->n_under_way--;
     chunk->heap->first_todo = MIN(chunk->heap->first_todo, chunk->n);
+}
+
+void pg_copy_table_restart(struct pg_copy_table *table)
+{
+    table->rows = table->bytes = 0;
+    for (size_t i = 0; i < table->n_heaps; i++) {
+        struct pg_copy_heap *heap = &table->heaps[i];
+        for (uint32_t n = 0; n < heap->n_chunks; n++)
+            if (heap->chunks[n] == PG_CHUNK_DONE)
+                heap->chunks[n] = PG_CHUNK_TODO;
+        heap->n_done = heap->first_todo = 0;
+    }
 }
 
 int64_t pg_copy_plan_due_ms(const struct pg_copy_plan *plan, int64_t now_mono_ms)

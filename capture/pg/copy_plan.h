@@ -32,6 +32,7 @@ struct pg_copy_table {
     int64_t retry_mono_ms;
     bool waits;     /* not in this window */
     bool announced; /* in this window: its relation is as the snapshot sees it */
+    bool whole;     /* it has no key: all of it is copied in one window, or none */
 };
 
 struct pg_copy_plan {
@@ -76,8 +77,11 @@ void pg_copy_heap_restart(struct pg_copy_heap *heap, uint32_t filenode, uint32_t
 bool pg_copy_table_is_done(const struct pg_copy_table *table); /* it has heaps, and nothing of them is left */
 void pg_copy_table_park(struct pg_copy_table *table, const char *error, int64_t retry_mono_ms);
 
-/* The next chunk to copy; false: none that may begin now. */
-bool pg_copy_plan_take(struct pg_copy_plan *plan, int64_t now_mono_ms, struct pg_chunk *ret_chunk);
+/* The next chunk to copy; false: none that may begin now. ends: the window takes nothing more but the rest of tables
+ * that it has begun and that have to be whole. */
+bool pg_copy_plan_take(struct pg_copy_plan *plan, int64_t now_mono_ms, bool ends, struct pg_chunk *ret_chunk);
+/* All but the chunks under way is to do again. */
+void pg_copy_table_restart(struct pg_copy_table *table);
 void pg_copy_plan_finish(const struct pg_chunk *chunk, uint64_t rows, uint64_t bytes);
 void pg_copy_plan_give_back(const struct pg_chunk *chunk);
 /* Milliseconds until a table can be copied: 0 now, -1 there is none. */

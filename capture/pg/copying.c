@@ -491,7 +491,7 @@ static enum rc copy_rows(struct source *source, struct batch *batch, bool *ret_o
             TRY(pg_copiers_turn(copying->copiers, source, batch, &turn, err));
             copying->had_turn = true;
         }
-        *ret_over = wait_ms == 0 && turn.n_busy == 0 && !turn.moved;
+        *ret_over = wait_ms == 0 && turn.n_busy == 0 && !turn.moved && pg_session_has_room(batch, 1);
         if (*ret_over || !pg_session_has_room(batch, 1) || (batch->n_records > 0 && clock_mono_us() >= end_us))
             return RC_OK;
         if (stop_requested())

@@ -2,10 +2,11 @@
 
 A window and a chunk are made so small that each copy has dozens of them; the source keeps changing all the time."""
 
-import json
+import collections
+import threading
 
 import pytest
-from bank import compare, wait, writer
+from bank import wait, writer
 from topic_replay import Topic, assert_replays
 
 TINY = {"snapshot_chunk": "16KiB", "snapshot_window": "1ms"}  # two blocks a chunk, a window for every two chunks
@@ -72,15 +73,10 @@ def capture_tiny(road, **settings):
     return worker
 
 
-def copy_state(road):
-    """What the ledger says of the copy."""
-    last = compare.read_committed(road.servers, f"{road.prefix}.leat.ledger.core")[-1]
-    return json.loads(last.value())["state"]["copy"]
-
-
-def copy_is_over(road):
-    state = copy_state(road)
-    return not state.get("queue") and not state.get("tables")
+def copy_is_over(worker):
+    """Its gauges are there from its start on."""
+    queued = worker.metrics("leat_capture_snapshot_tables")
+    return bool(queued) and not any(queued.values())
 
 
 def catches_up(road, table):
@@ -100,7 +96,7 @@ def test_rows_that_move_between_windows_arrive_once_and_whole(road):
     rows.start()
     try:
         worker = capture_tiny(road)
-        wait.until(lambda: copy_is_over(road), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+        wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
     finally:
         rows.stop()
     catches_up(road, "public.rows")
@@ -118,16 +114,14 @@ def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     rows.start()
     try:
         wait.until(lambda: Topic(road, "public.rows").count("r") > N_ROWS // 4, 60, "a part of the copy", poll_s=0.2)
+        assert not copy_is_over(worker)
         if victim == "capture":
             worker.kill()
         else:
             road.servers.stack("restart", victim, kill=True)
-            if not worker.is_alive():
-                worker.wait_exit(5)
-        assert not copy_is_over(road)
         if not worker.is_alive():
             worker.start()
-        wait.until(lambda: copy_is_over(road), 90, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+        wait.until(lambda: copy_is_over(worker), 90, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
     finally:
         rows.stop()
     road.reconnect()
@@ -136,3 +130,109 @@ def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     assert topic.count("t") == 0
     n_added = rows.counts["add"]
     assert N_ROWS // 2 < topic.count("r") < N_ROWS + n_added + 2 * ROWS_UNDER_WAY
+
+
+@pytest.fixture
+def waiting_commit(road):
+    """A session whose commits wait for a standby that nobody has: in the log, and not visible to anybody."""
+    connection = road.servers.postgres(road.database, autocommit=True)
+    road.sql("alter system set synchronous_standby_names = 'nobody'")
+    road.sql("select pg_reload_conf()")
+    wait.until(lambda: road.sql("show synchronous_standby_names").fetchone()[0] == "nobody", 10, "the setting", poll_s=0.05)
+    road.sql("set synchronous_commit = local")
+    try:
+        yield connection
+    finally:
+        road.sql("alter system reset synchronous_standby_names")
+        road.sql("select pg_reload_conf()")
+        connection.close()
+
+
+def test_a_commit_that_is_in_the_log_and_not_visible_is_not_lost(road, waiting_commit):
+    """One hangs before the first copy begins, which waits for it; one hangs while windows open and close."""
+    road.table("public.hung", BODY)
+    road.sql("insert into public.hung select g, 0, repeat('x', 500), null from generate_series(1, 500) g")
+    road.configure(core={"postgresql": TINY}, top={"log_level": "debug"})
+    road.sql(f"alter database \"{road.database}\" set synchronous_commit = local")
+    hanging = threading.Thread(
+        target=lambda: waiting_commit.execute("insert into public.hung values (1000, 0, 'hung', repeat('b', 5000))")
+    )
+    hanging.start()
+    wait.until(lambda: n_waiting(road) == 1, 10, "a commit that waits", poll_s=0.05)
+    worker = road.capture()
+    wait.until(lambda: slot_is_being_made(road), 20, lambda: worker.tail(), poll_s=0.1)
+    assert road.sql("select count(*) from public.hung where id = 1000").fetchone()[0] == 0
+    release(road)
+    hanging.join()
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    catches_up(road, "public.hung")
+    assert_replays(road, "public.hung")
+
+
+def n_waiting(road):
+    return road.sql("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchone()[0]
+
+
+def slot_is_being_made(road):
+    return road.sql("select count(*) from pg_replication_slots where slot_name = %s", (road.slot,)).fetchone()[0] == 1
+
+
+def release(road):
+    """Who waits goes on when nobody has to be waited for any more."""
+    road.sql("alter system reset synchronous_standby_names")
+    road.sql("select pg_reload_conf()")
+
+
+@pytest.mark.parametrize("rewrite", ["vacuum full public.rows", "cluster public.rows using rows_pkey", "truncate public.rows"])
+def test_a_table_that_is_rewritten_between_windows_is_copied_whole(road, rewrite):
+    fill(road, "public.rows")
+    worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "300KiB", "snapshot_window": "50ms"})
+    wait.until(lambda: Topic(road, "public.rows").count("r") > N_ROWS // 10, 60, "a part of the copy", poll_s=0.2)
+    assert not copy_is_over(worker)
+    road.sql("delete from public.rows where id %% 7 = 0".replace("%%", "%"))
+    road.sql(rewrite)
+    road.sql("update public.rows set n = n + 1 where id < 500")
+    road.sql("insert into public.rows select g, 0, 'late', repeat('z', 3000) from generate_series(10001, 10100) g")
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    catches_up(road, "public.rows")
+    assert_replays(road, "public.rows")
+
+
+def test_partitions_and_empty_tables_are_copied(road):
+    """The topic of a partitioned table is the parent's."""
+    road.table("public.parent", "id bigint not null, n int, pad text, primary key (id)) partition by range (id")
+    for i in range(3):
+        road.sql(f"create table public.\"Leaf é {i}\" partition of public.parent for values from ({i * 1000}) to ({i * 1000 + 1000})")
+    road.table("public.empty", "id bigint primary key")
+    road.sql("insert into public.parent select g, g, repeat('p', 300) from generate_series(0, 2999) g")
+    worker = capture_tiny(road)
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    catches_up(road, "public.parent")
+    assert assert_replays(road, "public.parent").count("r") == 3000
+    assert assert_replays(road, "public.empty").count("r") == 0
+
+
+def test_a_table_without_a_key_is_copied_at_one_point(road):
+    """Nobody could tell a row that was copied twice: neither windows nor a kill may do that."""
+    road.table("public.keyless", "n int, pad text", key=())
+    road.sql("alter table public.keyless replica identity full")
+    road.sql("insert into public.keyless select g, repeat('k', 400) from generate_series(1, 2000) g")
+    worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "80KiB"})
+    wait.until(lambda: Topic(road, "public.keyless").count("r") > 200, 60, "a part of the copy", poll_s=0.1)
+    road.sql("update public.keyless set pad = repeat('u', 450) where n > 1900")
+    assert not copy_is_over(worker)
+    worker.kill()
+    worker.start()
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    road.sql("delete from public.keyless where n <= 10")
+    catches_up(road, "public.keyless")
+    found = collections.Counter()
+    for _, event, _ in Topic(road, "public.keyless").events():
+        if event["op"] == "t":
+            found.clear()
+            continue
+        for image, sign in ((event["before"], -1), (event["after"], 1)):
+            if image is not None:
+                found[tuple(image.values())] += sign
+    source = collections.Counter(tuple(row) for row in road.sql("select n, pad from public.keyless").fetchall())
+    assert +found == source

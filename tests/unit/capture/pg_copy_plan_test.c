@@ -31,7 +31,7 @@ static void encoded_is(const struct pg_copy_plan *plan, const char *want, const 
 static void finish(struct pg_copy_plan *plan, uint32_t heap, uint32_t n)
 {
     struct pg_chunk chunk;
-    bool found = pg_copy_plan_take(plan, 0, &chunk);
+    bool found = pg_copy_plan_take(plan, 0, false, &chunk);
     CHECK_EQ(true, found, "there is a chunk");
     CHECK_EQ(heap, chunk.heap->oid, "its heap");
     CHECK_EQ(n, chunk.n, "its number");
@@ -46,13 +46,13 @@ static void chunks_cover_a_heap_and_the_last_one_is_open_ended(void **state)
     uint32_t first, end, want_first = 0;
     make(&plan);
     for (int i = 0; i < 4; i++, want_first += 10) {
-        CHECK_EQ(true, pg_copy_plan_take(&plan, 0, &chunk), "four chunks of 35 blocks");
+        CHECK_EQ(true, pg_copy_plan_take(&plan, 0, false, &chunk), "four chunks of 35 blocks");
         pg_chunk_blocks(&chunk, &first, &end);
         CHECK_EQ(want_first, first, "where it begins");
         CHECK_EQ(i == 3 ? UINT32_MAX : want_first + 10, end, "where it ends");
         CHECK_EQ(1, chunk.table->oid, "in the order of the plan");
     }
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, &chunk), "the next table");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, false, &chunk), "the next table");
     CHECK_EQ(21, chunk.heap->oid, "its first leaf");
     pg_chunk_blocks(&chunk, &first, &end);
     CHECK_EQ(0, first, "all of it");
@@ -66,9 +66,9 @@ static void what_was_given_back_is_taken_again(void **state)
     struct pg_copy_plan plan;
     struct pg_chunk a, b, again;
     make(&plan);
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, &a) && pg_copy_plan_take(&plan, 0, &b), "two");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, false, &a) && pg_copy_plan_take(&plan, 0, false, &b), "two");
     pg_copy_plan_give_back(&a);
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, &again), "again");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, false, &again), "again");
     CHECK_EQ(a.n, again.n, "the same one");
     pg_copy_plan_done(&plan);
 }
@@ -80,9 +80,9 @@ static void a_table_that_is_parked_does_not_hold_back_the_others(void **state)
     struct pg_chunk chunk;
     make(&plan);
     pg_copy_table_park(plan.tables[0], "permission denied", 1000);
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 999, &chunk), "another table's chunk");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 999, false, &chunk), "another table's chunk");
     CHECK_EQ(2, chunk.table->oid, "the second table's");
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 1000, &chunk), "the parked one is tried again");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 1000, false, &chunk), "the parked one is tried again");
     CHECK_EQ(1, chunk.table->oid, "the first table's");
     pg_copy_plan_finish(&chunk, 0, 0);
     CHECK_EQ(true, plan.tables[0]->error == NULL, "and is not parked when that went well");
@@ -143,7 +143,7 @@ static void the_ledger_keeps_what_was_done(void **state)
     make(&plan);
     finish(&plan, 1, 0);
     finish(&plan, 1, 1);
-    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, &chunk), "the third is under way");
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, false, &chunk), "the third is under way");
     finish(&plan, 1, 3);
     for (uint32_t oid = 16384; oid < 16384 + 5 * 1000; oid += 5)
         pg_copy_plan_set_copied(&plan, oid, true);
@@ -214,6 +214,23 @@ static void plans_are_accepted_or_refused(void **state)
     }
 }
 
+static void a_table_without_a_key_is_finished_by_the_window_that_began_it(void **state)
+{
+    (void)state;
+    struct pg_copy_plan plan;
+    struct pg_chunk chunk;
+    make(&plan);
+    finish(&plan, 1, 0);
+    CHECK_EQ(false, pg_copy_plan_take(&plan, 0, true, &chunk), "a window that ends begins nothing");
+    plan.tables[0]->whole = plan.tables[0]->announced = true;
+    CHECK_EQ(true, pg_copy_plan_take(&plan, 0, true, &chunk), "but the rest of what has to be whole");
+    CHECK_EQ(1, chunk.table->oid, "that table's");
+    pg_copy_table_restart(plan.tables[0]);
+    finish(&plan, 1, 0);
+    CHECK_EQ(1, plan.tables[0]->heaps[0].n_under_way, "a restart leaves what is under way");
+    pg_copy_plan_done(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_rewritten_heap_begins_again_and_a_grown_one_does_not),
         cmocka_unit_test(a_table_is_queued_once_for_the_same_rows),
         cmocka_unit_test(the_ledger_keeps_what_was_done),
+        cmocka_unit_test(a_table_without_a_key_is_finished_by_the_window_that_began_it),
         cmocka_unit_test(plans_are_accepted_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
