@@ -1,4 +1,4 @@
-/* The copy of tables as a part of the stream (docs/adr/0006). A window holds the stream at a point of the log, and
+/* The copy of tables as a part of the stream (docs/adr/0008). A window holds the stream at a point of the log, and
  * several connections copy chunks as they were at that point; their rows stand in the topics exactly there. After a
  * while the window closes, the stream goes on, and another window opens at a later point, until no chunk is left. */
 #ifndef LEAT_CAPTURE_PG_COPYING_H
