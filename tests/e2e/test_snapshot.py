@@ -77,6 +77,11 @@ def copy_is_over(worker):
     return bool(queued) and not any(queued.values())
 
 
+def rows_copied(worker, road, table):
+    """In chunks that are done."""
+    return worker.metric("leat_capture_snapshot_rows_total", f"{road.prefix}.{table}")
+
+
 def catches_up(road, table):
     """Until a row that is written now is in the topic."""
     road.fence()
@@ -111,7 +116,7 @@ def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "500KiB", "snapshot_window": "50ms"})
     rows.start()
     try:
-        wait.until(lambda: Topic(road, "public.rows").count("r") > N_ROWS // 4, 60, "a part of the copy", poll_s=0.2)
+        wait.until(lambda: rows_copied(worker, road, "public.rows") > N_ROWS // 4, 60, "a part of the copy", poll_s=0.2)
         assert not copy_is_over(worker)
         if victim == "capture":
             worker.kill()
@@ -185,7 +190,7 @@ def release(road):
 def test_a_table_that_is_rewritten_between_windows_is_copied_whole(road, rewrite):
     fill(road, "public.rows")
     worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "300KiB", "snapshot_window": "50ms"})
-    wait.until(lambda: Topic(road, "public.rows").count("r") > N_ROWS // 10, 60, "a part of the copy", poll_s=0.2)
+    wait.until(lambda: rows_copied(worker, road, "public.rows") > N_ROWS // 10, 60, "a part of the copy", poll_s=0.2)
     assert not copy_is_over(worker)
     road.sql("delete from public.rows where id %% 7 = 0".replace("%%", "%"))
     road.sql(rewrite)
@@ -216,7 +221,7 @@ def test_a_table_without_a_key_is_copied_at_one_point(road):
     road.sql("alter table public.keyless replica identity full")
     road.sql("insert into public.keyless select g, repeat('k', 400) from generate_series(1, 2000) g")
     worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "80KiB"})
-    wait.until(lambda: Topic(road, "public.keyless").count("r") > 200, 60, "a part of the copy", poll_s=0.1)
+    wait.until(lambda: rows_copied(worker, road, "public.keyless") > 200, 60, "a part of the copy", poll_s=0.1)
     road.sql("update public.keyless set pad = repeat('u', 450) where n > 1900")
     assert not copy_is_over(worker)
     worker.kill()
