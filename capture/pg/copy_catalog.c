@@ -64,6 +64,18 @@ enum rc pg_copy_catalog_heaps(PGconn *conn, const struct pg_copy_plan *plan, boo
     return RC_OK;
 }
 
+enum rc pg_copy_catalog_snapshot(PGconn *conn, PGresult **ret, struct err *err)
+{
+    PGresult *res = PQexec(conn, "select pg_catalog.pg_current_snapshot()");
+    if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1) {
+        enum rc rc = err_pg(err, PG_ROLE_SOURCE, conn, res, "could not read which transactions are running");
+        PQclear(res);
+        return rc;
+    }
+    *ret = res;
+    return RC_OK;
+}
+
 enum rc pg_copy_catalog_wal_end(PGconn *conn, uint64_t *ret_lsn, struct err *err)
 {
     SCOPED(PQclear) PGresult *res = PQexec(conn, SQL_WAL_END);

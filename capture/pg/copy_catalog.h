@@ -11,6 +11,8 @@
 MUST_CHECK enum rc pg_copy_catalog_heaps(PGconn *conn, const struct pg_copy_plan *plan, bool by_size,
                                          struct arena *arena, struct pg_copy_found **ret_found, size_t *ret_n,
                                          struct err *err);
+/* pg_current_snapshot(): xmin:xmax:xip,... The result is the caller's to PQclear(); its text is the first value. */
+MUST_CHECK enum rc pg_copy_catalog_snapshot(PGconn *conn, PGresult **ret, struct err *err);
 /* The end of the log. */
 MUST_CHECK enum rc pg_copy_catalog_wal_end(PGconn *conn, uint64_t *ret_lsn, struct err *err);
 

@@ -21,6 +21,8 @@
 enum {
     ANNOUNCED_POLL_MS = 100,
     ROWS_POLL_MS = 100,
+    HOLD_FIRST_MS = 100, /* a window that is being opened holds the stream for so long at first */
+    HOLD_POLL_MS = 1,
     OPENING_POLL_MS = 10,           /* how often the temporary slot, and then the stream's place, is looked at */
     OPENING_SLOW_US = 5 * US_PER_S, /* after this long somebody should know what is waited for */
     PROGRESS_US = 10 * US_PER_S,
@@ -31,10 +33,11 @@ enum {
 };
 
 enum window_state {
-    WINDOW_CLOSED,  /* the stream flows */
-    WINDOW_OPENING, /* it still does; a temporary slot is being made */
-    WINDOW_JOINING, /* the point is known, the stream reads up to it */
-    WINDOW_OPEN,    /* the stream holds */
+    WINDOW_CLOSED,   /* the stream flows */
+    WINDOW_OPENING,  /* it still does; a temporary slot is being made */
+    WINDOW_SETTLING, /* what was committed before the point is not yet committed in everybody's eyes */
+    WINDOW_JOINING,  /* the point is known, the stream reads up to it */
+    WINDOW_OPEN,     /* the stream holds */
 };
 
 struct pg_copying {
@@ -52,6 +55,7 @@ struct pg_copying {
     /* the next window */
     uint64_t due_lsn; /* when the stream has come to here, ... */
     int64_t due_us;   /* ... or at this time, whichever is first */
+    int64_t hold_ms;  /* how long it may hold the stream before its point is known */
     struct retry retry;
     int64_t retry_us; /* but not before */
 
@@ -140,6 +144,7 @@ enum rc pg_copying_open(struct source *source, struct slice state, struct err *e
     copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
     copying->arena = arena_new(PLAN_ARENA_BYTES);
     copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
+    copying->hold_ms = HOLD_FIRST_MS;
     TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
     if (state.len == 0) {
         queue_all(source);
@@ -297,6 +302,26 @@ static enum rc drop_older_slot(struct source *source, struct err *err)
     return pg_slot_drop(source->conn, source->state.slot, err);
 }
 
+/* RC_AGAIN: a reader in the window's snapshot would still take a committed transaction for one that was aborted. */
+static enum rc look_at_settling(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    SCOPED(PQclear) PGresult *exported = NULL;
+    SCOPED(PQclear) PGresult *now = NULL;
+    TRY(pg_copy_catalog_snapshot(pg_copiers_connection(copying->copiers), &exported, err));
+    TRY(pg_copy_catalog_snapshot(source->conn, &now, err));
+    return pg_snapshot_is_settled(PQgetvalue(exported, 0, 0), PQgetvalue(now, 0, 0)) ? RC_OK : RC_AGAIN;
+}
+
+static void say_slow(struct source *source)
+{
+    struct pg_copying *copying = source->copying;
+    if (copying->said_slow || clock_mono_us() - copying->since_us <= OPENING_SLOW_US)
+        return;
+    copying->said_slow = true;
+    log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)));
+}
+
 /* The main slot's point is the first window's: the stream will begin there. */
 static enum rc make_slot(struct source *source, struct err *err)
 {
@@ -307,6 +332,15 @@ static enum rc make_slot(struct source *source, struct err *err)
     TRY(pg_slot_create(source->replication, source->state.slot, pg_slot_can_failover(source->conn, source->is_standby),
                        &point, exported, err));
     pg_window_adopt(source->copying->window, point, exported);
+    TRY(pg_copiers_join(source->copying->copiers, source, pg_window_exported(source->copying->window), err));
+    enum rc rc;
+    set_state(source->copying, WINDOW_SETTLING);
+    while ((rc = look_at_settling(source, err)) == RC_AGAIN) {
+        say_slow(source);
+        if (!stop_wait_ms(INVISIBLE_POLL_MS))
+            return RC_AGAIN;
+    }
+    TRY(rc);
     source->state.end_lsn = point;
     source->state.commit_lsn = point - 1;
     source->state.snapshot = PG_SNAPSHOT_DONE;
@@ -315,10 +349,20 @@ static enum rc make_slot(struct source *source, struct err *err)
 
 /* ---- opening ---- */
 
+static void forget_connections(struct source *source)
+{
+    struct pg_copying *copying = source->copying;
+    pg_copiers_free(copying->copiers);
+    pg_window_free(copying->window);
+    copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
+    copying->window = pg_window_new(source->config, source->application_name);
+}
+
 /* A window that cannot be opened does not stop the stream. */
 static enum rc put_off(struct source *source, const struct err *err)
 {
     struct pg_copying *copying = source->copying;
+    forget_connections(source);
     copying->retry_us = clock_mono_us() + retry_next_ms(&copying->retry) * US_PER_MS;
     set_state(copying, WINDOW_CLOSED);
     log_warn("snapshot_window_failed", LOG_STR("source", name_of(source)), LOG_U64("attempts", copying->retry.attempts),
@@ -340,16 +384,65 @@ static enum rc look_at_opening(struct source *source, struct err *err)
     struct pg_copying *copying = source->copying;
     enum rc rc = pg_window_poll(copying->window, err);
     if (rc == RC_AGAIN) {
-        if (!copying->said_slow && clock_mono_us() - copying->since_us > OPENING_SLOW_US) {
-            copying->said_slow = true;
-            log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)));
-        }
+        say_slow(source);
         return RC_OK;
     }
+    if (rc == RC_OK)
+        rc = pg_copiers_join(copying->copiers, source, pg_window_exported(copying->window), err);
     if (rc != RC_OK)
         return put_off(source, err);
-    source->join_lsn = pg_window_point(copying->window);
+    set_state(copying, WINDOW_SETTLING);
+    return RC_OK;
+}
+
+/* The stream has gone beyond the point before the point was known: rows as of then would come too late. The next
+ * window holds the stream for longer. */
+static enum rc miss_point(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    copying->hold_ms = MIN(copying->hold_ms * 2, MAX(source->config->snapshot_window_ms, (int64_t)HOLD_FIRST_MS));
+    set_state(copying, WINDOW_CLOSED);
+    log_debug("snapshot_window_missed", LOG_STR("source", name_of(source)), LOG_I64("hold_ms", copying->hold_ms));
+    enum rc rc = pg_copiers_leave(copying->copiers, err);
+    if (rc == RC_OK)
+        rc = pg_window_end(copying->window, err);
+    return rc == RC_OK ? RC_OK : put_off(source, err);
+}
+
+static enum rc settle(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    uint64_t point = pg_window_point(copying->window);
+    uint64_t taken = source->in_transaction ? source->emitter.major : source->state.commit_lsn;
+    if (MAX(taken, source->state.commit_lsn) >= point)
+        return miss_point(source, err);
+    enum rc rc = look_at_settling(source, err);
+    if (rc == RC_AGAIN) {
+        say_slow(source);
+        return RC_OK;
+    }
+    TRY(rc);
+    copying->hold_ms = HOLD_FIRST_MS;
+    source->join_lsn = point;
     set_state(copying, WINDOW_JOINING);
+    return RC_OK;
+}
+
+/* Nothing is read from the stream until the point is known: it may not go beyond it. But somebody's long transaction
+ * does not hold it for long; then the stream goes on, and the point may be missed. */
+static enum rc open_holding(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    int64_t end_us = clock_mono_us() + copying->hold_ms * US_PER_MS;
+    set_state(copying, WINDOW_OPENING);
+    if (pg_window_begin(copying->window, err) != RC_OK)
+        return put_off(source, err);
+    while (clock_mono_us() < end_us && stop_wait_ms(HOLD_POLL_MS)) {
+        TRY(copying->state == WINDOW_OPENING ? look_at_opening(source, err) : settle(source, err));
+        if (copying->state != WINDOW_OPENING && copying->state != WINDOW_SETTLING)
+            return RC_OK;
+        TRY(pg_streaming_tend(source, err));
+    }
     return RC_OK;
 }
 
@@ -361,9 +454,9 @@ enum rc pg_copying_tend(struct source *source, struct err *err)
     case WINDOW_CLOSED:
         if (copying->plan.n_tables == 0 || !is_due(source, now_us))
             return RC_OK;
-        set_state(copying, WINDOW_OPENING);
-        return pg_window_begin(copying->window, err) == RC_OK ? RC_OK : put_off(source, err);
+        return open_holding(source, err);
     case WINDOW_OPENING: return look_at_opening(source, err);
+    case WINDOW_SETTLING: return settle(source, err);
     case WINDOW_JOINING:
         if (now_us - copying->since_us < OPENING_POLL_MS * US_PER_MS)
             return RC_OK;
@@ -377,7 +470,7 @@ enum rc pg_copying_tend(struct source *source, struct err *err)
 int64_t pg_copying_due_ms(const struct source *source)
 {
     const struct pg_copying *copying = source->copying;
-    if (copying->state == WINDOW_OPENING || copying->state == WINDOW_JOINING)
+    if (copying->state != WINDOW_CLOSED)
         return OPENING_POLL_MS;
     return copying->plan.n_tables > 0 ? ROWS_POLL_MS : MS_PER_S;
 }
@@ -444,7 +537,6 @@ static enum rc open_window(struct source *source, struct batch *batch, struct er
     source->joined = false;
     source->phase = PG_PHASE_COPY;
     set_state(copying, WINDOW_OPEN);
-    TRY(pg_copiers_join(copying->copiers, source, exported, err));
     set_emitter(source);
     TRY(plan_heaps(source, exported, err));
     if (copying->plan.truncate)
@@ -537,10 +629,7 @@ static enum rc close_window(struct source *source, struct err *err)
     log_info("snapshot_done", LOG_STR("source", name_of(source)),
              LOG_I64("took_ms", (now_us - copying->began_us) / US_PER_MS));
     copying->began_us = 0;
-    pg_copiers_free(copying->copiers); /* its connections are not needed while nothing is copied */
-    copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
-    pg_window_free(copying->window);
-    copying->window = pg_window_new(source->config, source->application_name);
+    forget_connections(source); /* they are not needed while nothing is copied */
     return RC_OK;
 }
 

@@ -38,10 +38,12 @@ void pg_fill_sql(const struct pg_relation *relation, bool only, const struct pgo
     pg_copy_sql_identifier(relation->schema, out);
     buf_put_u8(out, '.');
     pg_copy_sql_identifier(relation->name, out);
-    for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
+    for (size_t i = 0, k = 0; i < relation->shape.n_columns; i++) {
+        if (!relation->is_key[i])
+            continue;
         buf_put_str(out, k == 0 ? " where " : " and ");
-        pg_copy_sql_identifier(relation->shape.columns[relation->shape.key_columns[k]].name, out);
-        buf_printf(out, " = $%zu", k + 1);
+        pg_copy_sql_identifier(relation->shape.columns[i].name, out);
+        buf_printf(out, " = $%zu", ++k);
     }
     buf_put_str(out, " limit 1) t on true");
 }
@@ -61,19 +63,34 @@ bool pg_fill_sees(const char *snapshot, uint32_t xid)
     return true;
 }
 
-/* The key's values, each ended by a zero; false: one of them did not travel either. */
-static bool put_key(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *text,
-                    size_t starts[FILL_MAX_KEYS])
+bool pg_snapshot_is_settled(const char *exported, const char *now)
 {
-    for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
-        const struct pgoutput_value *value = &row->values[relation->shape.key_columns[k]];
-        if (k == FILL_MAX_KEYS || value->kind != PGOUTPUT_TUPLE_TEXT)
+    const char *at = strrchr(now, ':');
+    while (at != NULL && at[1] != '\0') {
+        if (pg_fill_sees(exported, (uint32_t)strtoull(at + 1, NULL, 10)))
             return false;
-        starts[k] = text->len;
-        buf_put_slice(text, value->text);
+        at = strchr(at + 1, ',');
+    }
+    return true;
+}
+
+/* The values by which the server knows the row (not the event's key, which may be another), each ended by a zero;
+ * false: one of them did not travel either. */
+static bool put_key(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *text,
+                    size_t starts[FILL_MAX_KEYS], int *ret_n)
+{
+    int n = 0;
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        if (!relation->is_key[i])
+            continue;
+        if (n == FILL_MAX_KEYS || row->values[i].kind != PGOUTPUT_TUPLE_TEXT)
+            return false;
+        starts[n++] = text->len;
+        buf_put_slice(text, row->values[i].text);
         buf_put_u8(text, 0);
     }
-    return !text->failed && relation->shape.n_key_columns > 0;
+    *ret_n = n;
+    return !text->failed && n > 0;
 }
 
 static void take_values(struct pg_fill *fill, const struct pg_relation *relation, struct pgoutput_tuple *row)
@@ -105,13 +122,14 @@ enum rc pg_fill_row(struct pg_fill *fill, PGconn *conn, const struct pg_relation
     SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
     SCOPED(buf_done) struct buf key = buf_new(KEY_MAX_BYTES);
     *ret_outcome = PG_FILL_GONE;
-    if (!put_key(relation, row, &key, starts))
+    int n_keys;
+    if (!put_key(relation, row, &key, starts, &n_keys))
         return RC_OK;
-    for (size_t k = 0; k < relation->shape.n_key_columns; k++)
+    for (int k = 0; k < n_keys; k++)
         params[k] = (const char *)key.ptr + starts[k];
     pg_fill_sql(relation, only, row, &sql);
     PQclear(fill->row);
-    fill->row = PQexecParams(conn, buf_cstr(&sql), (int)relation->shape.n_key_columns, NULL, params, NULL, NULL, 0);
+    fill->row = PQexecParams(conn, buf_cstr(&sql), n_keys, NULL, params, NULL, NULL, 0);
     if (PQresultStatus(fill->row) != PGRES_TUPLES_OK)
         return is_of_another_shape(fill->row)
                    ? RC_OK

@@ -25,10 +25,14 @@ MUST_CHECK enum rc pg_fill_row(struct pg_fill *fill, PGconn *conn, const struct 
                                uint32_t xid, struct pgoutput_tuple *row, enum pg_fill_outcome *ret_outcome,
                                struct err *err);
 
-/* The statement: the snapshot it was made in, whether there is such a row, its missing values. Parameters are the
- * key's values in the columns' order. */
+/* The statement: the snapshot it was made in, whether there is such a row, its missing values. Parameters are
+ * the values of the identity's columns, in order. */
 void pg_fill_sql(const struct pg_relation *relation, bool only, const struct pgoutput_tuple *row, struct buf *out);
 /* Whether a snapshot as the server writes it (xmin:xmax:xip,...) sees a transaction of the last 2^31. */
+/* A snapshot made from the log sees a transaction whose commit record is written; until the committing process has
+ * also said so in memory, which may take as long as a synchronous standby does, others still see it running. false:
+ * `now` has such a one; a reader in `exported` would take it for aborted. Both as the server writes them. */
+bool pg_snapshot_is_settled(const char *exported, const char *now);
 bool pg_fill_sees(const char *snapshot, uint32_t xid);
 
 #endif

@@ -60,6 +60,14 @@ class Topic:
     def count(self, op):
         return sum(event["op"] == op for _, event, _ in self.events())
 
+    def history(self, found, key):
+        """What the topic says of one key."""
+        for _, event, headers in self.events():
+            image = event["after"] or event["before"]
+            if image is not None and self._key(image, key) == found:
+                major, minor = (int.from_bytes(headers["leat.pos"][i : i + 8], "big") for i in (0, 8))
+                yield f"{event['op']} at {major:x}.{minor} {brief(image)} {headers.get('leat.unchanged')}"
+
     @staticmethod
     def _key(row, key):
         return tuple(row[column] for column in key)
@@ -76,7 +84,12 @@ def source_state(road, table, key):
 def assert_replays(road, table, key=("id",)):
     topic = Topic(road, table)
     replayed, source = topic.state(key), source_state(road, table, key)
-    wrong = [(found, replayed.get(found), source.get(found)) for found in replayed.keys() | source.keys()
-             if replayed.get(found) != source.get(found)]  # fmt: skip
-    assert not wrong, f"{table}: {len(wrong)} of {len(source)} rows differ, such as {str(wrong[:2])[:600]}"
+    wrong = [found for found in replayed.keys() | source.keys() if replayed.get(found) != source.get(found)]
+    assert not wrong, f"{table}: {len(wrong)} of {len(source)} rows differ, such as {wrong[0]}:\n" + "\n".join(
+        [f"replayed {brief(replayed.get(wrong[0]))}", f"source   {brief(source.get(wrong[0]))}", *topic.history(wrong[0], key)]
+    )
     return topic
+
+
+def brief(row):
+    return None if row is None else {name: str(value)[:12] for name, value in row.items()}

@@ -72,6 +72,24 @@ static void a_snapshot_sees_what_had_ended(void **state)
         CHECK_EQ(snapshots[i].sees, pg_fill_sees(snapshots[i].snapshot, snapshots[i].xid), snapshots[i].behaviour);
 }
 
+static const struct {
+    const char *behaviour, *exported, *now;
+    bool settled;
+} settled[] = {
+    {"nothing runs", "100:110:", "112:112:", true},
+    {"what runs began later", "100:110:", "111:115:111,113", true},
+    {"what runs is not in the snapshot either", "100:110:101,105", "101:115:101,105,112", true},
+    {"committed in the log, running in memory", "100:110:101", "101:115:101,105", false},
+    {"older than all that ran, running in memory", "100:110:", "99:115:99", false},
+};
+
+static void a_snapshot_is_settled_when_nothing_that_it_sees_still_runs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(settled); i++)
+        CHECK_EQ(settled[i].settled, pg_snapshot_is_settled(settled[i].exported, settled[i].now), settled[i].behaviour);
+}
+
 static void missing_values_are_asked_for_by_key(void **state)
 {
     (void)state;
@@ -80,13 +98,12 @@ static void missing_values_are_asked_for_by_key(void **state)
                                                    {.kind = PGOUTPUT_TUPLE_UNCHANGED_TOAST},
                                                    {.kind = PGOUTPUT_TUPLE_TEXT}}};
     struct column columns[] = {{.name = "id"}, {.name = "Big"}, {.name = "part"}};
-    uint16_t keys[] = {0, 2};
+    bool is_key[] = {true, false, true};
     struct pg_relation table = {.schema = "public", .name = "t"};
     struct buf out = buf_new(4096);
     table.shape.columns = columns;
     table.shape.n_columns = 3;
-    table.shape.key_columns = keys;
-    table.shape.n_key_columns = 2;
+    table.is_key = is_key;
     pg_fill_sql(&table, true, &row, &out);
     CHECK_STR(
         "select s.snapshot, t.* from (select pg_catalog.pg_current_snapshot() as snapshot) s left join lateral"
@@ -100,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_are_copied_under_a_lock_while_their_file_is_the_same),
         cmocka_unit_test(a_snapshot_sees_what_had_ended),
+        cmocka_unit_test(a_snapshot_is_settled_when_nothing_that_it_sees_still_runs),
         cmocka_unit_test(missing_values_are_asked_for_by_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
