@@ -106,7 +106,8 @@ static enum rc park(struct pg_copiers *copiers, struct source *source, struct co
 {
     struct pg_copy_table *table = copier->chunk.table;
     struct retry retry = {RETRY_FIRST_MS, RETRY_MAX_MS, table->attempts};
-    if (!concerns_one_table(err->code))
+    bool is_stopped = copier->relation != NULL && copier->relation->stop_code == err->code;
+    if (!is_stopped && !concerns_one_table(err->code))
         return err_class(err->code);
     pg_copy_plan_give_back(&copier->chunk);
     pg_copy_table_park(table, err->msg, clock_mono_ms() + retry_next_ms(&retry));
@@ -159,6 +160,8 @@ static enum rc begin_chunk(struct source *source, struct copier *copier, struct 
         table->announced = true;
     }
     copier->relation = pg_relcache_find(source->relcache, table->oid);
+    if (copier->relation->stop_code != ERR_NONE)
+        return err_set(err, copier->relation->stop_code, "%s", copier->relation->stop_why);
     struct pg_copy_statement statement = {.schema = copier->chunk.heap->schema,
                                           .name = copier->chunk.heap->name,
                                           .oid = copier->chunk.heap->oid,
@@ -227,6 +230,7 @@ static enum rc begin_next(struct pg_copiers *copiers, struct source *source, str
     while (!copier->busy && pg_session_has_room(batch, 1) &&
            pg_copy_plan_take(plan, clock_mono_ms(), ends, &copier->chunk)) {
         copier->busy = true;
+        copier->relation = NULL;
         copier->rows = 0;
         copier->bytes_before = pg_copy_reader_bytes(copier->reader);
         enum rc rc = begin_chunk(source, copier, batch, err);
