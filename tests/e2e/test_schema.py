@@ -79,7 +79,7 @@ def publish_all(road, what="for all tables", **settings):
     """Everything that the publication has is captured; a table fence is there, so that it has one."""
     road.table("public.fence", "id bigint primary key")
     road.sql(f"create publication leat_core {what}")
-    road.configure(core={"postgresql": {"tables": []}}, **settings)
+    road.configure(core={"postgresql": {"tables": [], "snapshot_added_tables": False}}, **settings)
     return copied(road.capture())
 
 
