@@ -368,6 +368,11 @@ static enum rc open_steps(struct publisher *publisher, bool wrote_before, struct
         TRY(refuse_when_older(publisher, ret_last, err));
     }
     TRY(kafka_topic_ensure(publisher->client, &publisher->config->kafka, publisher->ledger_topic, &settings, err));
+    if (publisher->source->type == CONFIG_SOURCE_POSTGRESQL) {
+        char requests[TOPIC_NAME_BYTES];
+        topic_of_requests(requests, publisher->config->prefix, publisher->source->name);
+        TRY(kafka_topic_ensure(publisher->client, &publisher->config->kafka, requests, &settings, err));
+    }
     TRY(fence_older_writers(publisher, err));
     TRY(read_ledger(publisher, arena, ret_last, err));
     if (wrote_before)

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,10 @@ const struct cli_option cli_options[OPTION_COUNT] = {
     [OPTION_TIME]            = {"time", "ISO8601", MEMBER(time), "to the last state of the source at or before this time, such as 2026-11-23T18:45:00Z"},
     [OPTION_EXECUTE]         = {"execute", NULL, MEMBER(execute), "do it; without this nothing is changed"},
     [OPTION_ACCEPT_GAP]      = {"accept-gap", NULL, MEMBER(accept_gap), "changes are missing and a person knows: say so in the ledger and go on without them, once"},
+    [OPTION_WHERE]           = {"where", "EXPR", MEMBER(where), "only rows for which this SQL condition is true"},
+    [OPTION_ALL]             = {"all", NULL, MEMBER(all), "all tables of the source"},
+    [OPTION_CANCEL]          = {"cancel", NULL, MEMBER(cancel), "copy the tables no more; without a name: none of them"},
+    [OPTION_JSON]            = {"json", NULL, MEMBER(json), "for programs: one JSON object"},
     [OPTION_HELP]            = {"help", NULL, MEMBER(help), "this text"},
     [OPTION_VERSION]         = {"version", NULL, MEMBER(version), "the version"},
 };
@@ -46,6 +51,18 @@ const struct cli_command cli_commands[] = {
      "NAME is a sink of the configuration and may be left out when there is one. Run one worker for each sink: a second "
      "one fences the first, which then ends with 3. SIGTERM lets a batch that is being applied finish, leaves the "
      "others to the next start, and ends with 0 within 30 s. With --until-caught-up it suits a scheduler."},
+    {"snapshot", "NAME [TABLE...]", BIT(WHERE) | BIT(ALL) | BIT(CANCEL), false, command_snapshot,
+     "(TABLE... [--where EXPR] | --all | --cancel [TABLE...])",
+     "copy tables of a source again, beside the stream",
+     "NAME is a source of type postgresql, TABLE is schema.table as the server has it, without quotes. Writes a request "
+     "to the topic <prefix>.leat.requests.<source>; the capture takes it within seconds, or at its next start. Copied "
+     "rows stand in the topics where their snapshot stands in the log, so nothing later is overwritten. A capture that "
+     "refuses to start because changes are missing starts over with --all: it makes its slot anew, truncates the "
+     "tables in the topics and copies everything."},
+    {"status", "[NAME]", BIT(JSON), false, command_status, NULL,
+     "where each source's capture stands: ledger, slot, copies, requests",
+     "NAME is a source of the configuration; all of them when it is left out. Reads the ledger and, for sources of "
+     "type postgresql, the server; changes nothing. A server that does not answer is said to be away, and ends nothing."},
     {"check", NULL, BIT(SOURCE) | BIT(SINK), false, command_check, NULL,
      "look at every server, right and setting that the workers need; changes nothing",
      "Prints a line for each thing, and under those that failed what to do. With --source or --sink only that one; "
@@ -87,7 +104,7 @@ static enum rc refuse_option(const char *text, struct err *err)
 
 /* What the words and options of argv are, before any meaning. */
 struct cli_words {
-    const char *words[4];
+    char **words; /* in argv, moved to its front as getopt does */
     size_t n;
     unsigned seen; /* options */
 };
@@ -131,8 +148,6 @@ static enum rc split(int argc, char **argv, struct cli_args *args, struct cli_wo
             TRY(parse_option(argc, argv, &at, args, words, err));
             continue;
         }
-        if (words->n == ARRAY_LEN(words->words))
-            return err_set(err, ERR_USAGE, "too many words: \"%s\" and what follows", argv[at]);
         words->words[words->n++] = argv[at];
     }
     return RC_OK;
@@ -186,15 +201,19 @@ static enum rc check_options(const struct cli_command *command, unsigned seen, s
     return RC_OK;
 }
 
-static enum rc take_operand(const struct cli_command *command, const char *const *words, size_t n,
-                            struct cli_args *args, struct err *err)
+static enum rc take_operand(const struct cli_command *command, char *const *words, size_t n, struct cli_args *args,
+                            struct err *err)
 {
-    size_t most = command->operand != NULL;
+    bool takes_more = command->operand != NULL && strstr(command->operand, "...") != NULL;
+    size_t most = takes_more ? SIZE_MAX : command->operand != NULL;
     if (n > most)
         return err_set(err, ERR_USAGE, "%s does not take \"%s\"", command->name, words[most]);
-    if (n == 0 && most == 1 && command->operand[0] != '[' && !args->help)
-        return err_set(err, ERR_USAGE, "%s needs %s", command->name, command->operand);
-    args->operand = n == 1 ? words[0] : NULL;
+    if (n == 0 && most >= 1 && command->operand[0] != '[' && !args->help)
+        return err_set(err, ERR_USAGE, "%s needs %.*s", command->name, (int)strcspn(command->operand, " "),
+                       command->operand);
+    args->operand = n >= 1 ? words[0] : NULL;
+    args->more = n > 1 ? words + 1 : NULL;
+    args->n_more = n > 1 ? n - 1 : 0;
     return RC_OK;
 }
 
@@ -221,7 +240,7 @@ enum rc cli_parse(int argc, char **argv, struct cli_args *ret_args, const struct
                   struct err *err)
 {
     struct cli_args args = {0};
-    struct cli_words words = {0};
+    struct cli_words words = {.words = argv + 1};
     const struct cli_command *command = NULL;
     TRY(split(argc, argv, &args, &words, err));
     if (words.n > 0)
@@ -236,7 +255,9 @@ enum rc cli_parse(int argc, char **argv, struct cli_args *ret_args, const struct
 void cli_put_usage(const struct cli_command *command, FILE *out)
 {
     fprintf(out, "leat %s", command->name);
-    if (command->operand != NULL)
+    if (command->operand != NULL && command->usage != NULL)
+        fprintf(out, " %.*s", (int)strcspn(command->operand, " "), command->operand);
+    else if (command->operand != NULL)
         fprintf(out, " %s", command->operand);
     if (command->usage != NULL) {
         fprintf(out, " %s", command->usage);

@@ -12,9 +12,11 @@
 
 /* What was given; NULL or false: it was not. Text is argv's. */
 struct cli_args {
-    const char *config, *log_level, *http, *source, *sink, *offset, *time;
-    bool until_caught_up, earliest, execute, accept_gap, help, version;
+    const char *config, *log_level, *http, *source, *sink, *offset, *time, *where;
+    bool until_caught_up, earliest, execute, accept_gap, all, cancel, json, help, version;
     const char *operand;
+    char *const *more; /* operands after the first one */
+    size_t n_more;
 };
 
 enum cli_option_id {
@@ -29,6 +31,10 @@ enum cli_option_id {
     OPTION_TIME,
     OPTION_EXECUTE,
     OPTION_ACCEPT_GAP,
+    OPTION_WHERE,
+    OPTION_ALL,
+    OPTION_CANCEL,
+    OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_COUNT
@@ -43,7 +49,7 @@ struct cli_option {
 
 struct cli_command {
     const char *name;    /* one word or two */
-    const char *operand; /* "NAME" or "[NAME]"; NULL: none */
+    const char *operand; /* "NAME" or "[NAME]"; "NAME [TABLE...]": any number; NULL: none */
     unsigned options;    /* 1u << enum cli_option_id, those of every command left out */
     bool hidden;
     int (*run)(const struct cli_args *args); /* answers an enum exit_code */
@@ -79,6 +85,8 @@ int command_sink(const struct cli_args *args);
 int command_check(const struct cli_args *args);
 int command_offsets_show(const struct cli_args *args);
 int command_offsets_reset(const struct cli_args *args);
+int command_snapshot(const struct cli_args *args);
+int command_status(const struct cli_args *args);
 int command_docs(const struct cli_args *args);
 
 #endif

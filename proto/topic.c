@@ -56,6 +56,14 @@ void topic_of_ledger(char out[TOPIC_NAME_BYTES], const char *prefix, const char 
     topic_put_part(&name, source);
 }
 
+void topic_of_requests(char out[TOPIC_NAME_BYTES], const char *prefix, const char *source)
+{
+    struct topic_name name = {out, 0};
+    topic_put_part(&name, prefix);
+    topic_put_part(&name, "leat.requests");
+    topic_put_part(&name, source);
+}
+
 void topic_of_rejects(char out[TOPIC_NAME_BYTES], const char *prefix)
 {
     struct topic_name name = {out, 0};
@@ -99,8 +107,10 @@ bool topic_collides(const char *a, const char *b)
 
 bool topic_is_reserved(const char *topic, const char *prefix)
 {
-    char rejects[TOPIC_NAME_BYTES], ledgers[TOPIC_NAME_BYTES];
+    char rejects[TOPIC_NAME_BYTES], ledgers[TOPIC_NAME_BYTES], requests[TOPIC_NAME_BYTES];
     topic_of_rejects(rejects, prefix);
     topic_of_ledger(ledgers, prefix, "");
-    return topic_collides(topic, rejects) || ledgers[topic_common(topic, ledgers)] == '\0';
+    topic_of_requests(requests, prefix, "");
+    return topic_collides(topic, rejects) || ledgers[topic_common(topic, ledgers)] == '\0' ||
+           requests[topic_common(topic, requests)] == '\0';
 }

@@ -13,6 +13,7 @@
 #include "base/stop.h"
 #include "capture/pg/copiers.h"
 #include "capture/pg/copy_catalog.h"
+#include "capture/pg/copy_requests.h"
 #include "capture/pg/fill.h"
 #include "capture/pg/session.h"
 #include "capture/pg/window.h"
@@ -46,6 +47,7 @@ struct pg_copying {
     struct pg_window *window;
     struct pg_copiers *copiers;
     struct pg_fill fill;
+    struct pg_copy_requests requests;
     struct arena *arena; /* what the catalog said at the window's opening */
     int64_t since_us;    /* of the state */
     bool said_slow;
@@ -132,7 +134,20 @@ static void show_metrics(const struct source *source, const struct pg_copy_total
     metric_set(METRIC_capture_snapshot_left_seconds, left_s, name, NULL);
 }
 
-enum rc pg_copying_open(struct source *source, struct slice state, struct err *err)
+/* All tables, whatever was done before. Requests that were made until now are answered by this. */
+static enum rc begin_anew(struct source *source, bool known, struct err *err)
+{
+    struct pg_copy_plan *plan = &source->copying->plan;
+    struct pg_copy_plan kept = {.truncate = plan->truncate, .next_request = plan->next_request};
+    if (!known)
+        TRY(requests_end(source->context.config, source->context.source, NULL, &kept.next_request, err));
+    pg_copy_plan_done(plan);
+    *plan = kept;
+    queue_all(source);
+    return RC_OK;
+}
+
+enum rc pg_copying_open(struct source *source, struct slice state, bool resumes, struct err *err)
 {
     bool known;
     struct pg_copying *copying = calloc(1, sizeof(*copying));
@@ -146,8 +161,8 @@ enum rc pg_copying_open(struct source *source, struct slice state, struct err *e
     copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
     copying->hold_ms = HOLD_FIRST_MS;
     TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
-    if (state.len == 0) {
-        queue_all(source);
+    if (!resumes) {
+        TRY(begin_anew(source, known, err));
     } else if (known) {
         match_tables(source);
     } else { /* written before tables were kept: they had all been copied */
@@ -164,6 +179,7 @@ void pg_copying_free(struct pg_copying *copying)
 {
     if (copying == NULL)
         return;
+    pg_copy_requests_done(&copying->requests);
     pg_copiers_free(copying->copiers);
     pg_window_free(copying->window);
     pg_copy_plan_done(&copying->plan);
@@ -446,10 +462,36 @@ static enum rc open_holding(struct source *source, struct err *err)
     return RC_OK;
 }
 
+/* Its connections are not needed while nothing is copied. */
+static void end_copy(struct source *source)
+{
+    struct pg_copying *copying = source->copying;
+    struct pg_copy_totals none = {0};
+    int64_t took_us = copying->began_us == 0 ? 0 : clock_mono_us() - copying->began_us;
+    log_info("snapshot_done", LOG_STR("source", name_of(source)), LOG_I64("took_ms", took_us / US_PER_MS));
+    show_metrics(source, &none, 0);
+    copying->began_us = 0;
+    forget_connections(source);
+}
+
+static enum rc look_at_requests(struct source *source, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    bool changed, was_copying = copying->plan.n_tables > 0;
+    TRY(pg_copy_requests_tend(source, &copying->requests, &changed, err));
+    if (!changed)
+        return RC_OK;
+    if (was_copying && copying->plan.n_tables == 0 && copying->state == WINDOW_CLOSED)
+        end_copy(source); /* cancelled; a window that is being opened ends it later */
+    return RC_OK;
+}
+
 enum rc pg_copying_tend(struct source *source, struct err *err)
 {
     struct pg_copying *copying = source->copying;
     int64_t now_us = clock_mono_us();
+    if (copying->state != WINDOW_OPEN)
+        TRY(look_at_requests(source, err));
     switch (copying->state) {
     case WINDOW_CLOSED:
         if (copying->plan.n_tables == 0 || !is_due(source, now_us))
@@ -624,12 +666,8 @@ static enum rc close_window(struct source *source, struct err *err)
     set_state(copying, WINDOW_CLOSED);
     source->emitter.snapshot = false;
     source->phase = PG_PHASE_STREAM;
-    if (copying->plan.n_tables > 0)
-        return RC_OK;
-    log_info("snapshot_done", LOG_STR("source", name_of(source)),
-             LOG_I64("took_ms", (now_us - copying->began_us) / US_PER_MS));
-    copying->began_us = 0;
-    forget_connections(source); /* they are not needed while nothing is copied */
+    if (copying->plan.n_tables == 0)
+        end_copy(source);
     return RC_OK;
 }
 

@@ -11,8 +11,9 @@ struct pg_relation;
 struct source;
 struct pg_copying;
 
-/* Makes source->copying from the ledger's state; nothing: the first copy, of all tables. */
-MUST_CHECK enum rc pg_copying_open(struct source *source, struct slice state, struct err *err);
+/* Makes source->copying from the ledger's state, which may be empty. resumes false: the copy of all tables begins; kept
+ * of an earlier beginning is only what was promised with it. */
+MUST_CHECK enum rc pg_copying_open(struct source *source, struct slice state, bool resumes, struct err *err);
 void pg_copying_free(struct pg_copying *copying);
 struct pg_copy_plan *pg_copying_plan(struct pg_copying *copying);
 

@@ -11,6 +11,7 @@
 #include "capture/pg/published.h"
 #include "capture/pg/session.h"
 #include "capture/publisher.h"
+#include "capture/requests.h"
 #include "proto/topic.h"
 
 enum {
@@ -39,6 +40,7 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
                                       .confirm = confirm,
                                       .state = state};
     source->handed_confirm = confirm;
+    source->marks_soon = false;
     source->marked_mono_us = clock_mono_us();
     if (source->stream != NULL)
         metric_set(METRIC_capture_unconfirmed_bytes,
@@ -91,6 +93,8 @@ struct findings {
     struct pg_found found;
     bool publication_exists;
     struct pg_judgement judgement;
+    bool looked_for_request;
+    int64_t all_request; /* offset of an unread `leat snapshot SOURCE --all`; below 0: there is none */
 };
 
 static bool accepts_gap(const struct source *source)
@@ -98,8 +102,35 @@ static bool accepts_gap(const struct source *source)
     return source->context.accept_gap != NULL && *source->context.accept_gap;
 }
 
+/* A gap was found. Was it asked to copy everything again? A request that was taken before asked for something else. */
+static enum rc look_for_request(struct source *source, const struct ledger_record *last, struct findings *findings,
+                                struct err *err)
+{
+    struct pg_copy_plan plan;
+    bool known;
+    if (findings->looked_for_request)
+        return RC_OK;
+    findings->looked_for_request = true;
+    TRY(pg_copy_plan_decode(last->state, &plan, &known, err));
+    int64_t next = plan.next_request;
+    pg_copy_plan_done(&plan);
+    return requests_find_all(source->context.config, source->context.source, next, &findings->all_request, err);
+}
+
+static bool starts_over(const struct findings *findings)
+{
+    return findings->judgement.gap.code != ERR_NONE && findings->all_request >= 0;
+}
+
+/* Neither of the two ways on was chosen. */
+static bool is_refused(const struct source *source, const struct findings *findings)
+{
+    return findings->judgement.gap.code != ERR_NONE && !starts_over(findings) && !accepts_gap(source);
+}
+
 /* What a missing publication left out is a gap; before there is a position it is made. */
-static enum rc check_publication(struct source *source, struct findings *findings, struct err *err)
+static enum rc check_publication(struct source *source, const struct ledger_record *last, struct findings *findings,
+                                 struct err *err)
 {
     const struct config_postgresql *config = source->config;
     struct pg_judgement *judgement = &findings->judgement;
@@ -110,7 +141,8 @@ static enum rc check_publication(struct source *source, struct findings *finding
                              "publication \"%s\" does not exist, although the ledger has a position: what it left out "
                              "meanwhile cannot be known",
                              config->publication);
-        if (!accepts_gap(source)) {
+        TRY(look_for_request(source, last, findings, err));
+        if (is_refused(source, findings)) {
             *err = judgement->gap;
             return rc;
         }
@@ -165,6 +197,7 @@ static enum rc inspect(struct source *source, const struct ledger_record *last, 
     const struct config_postgresql *config = source->config;
     struct pg_found *found = &findings->found;
     struct pg_judgement *judgement = &findings->judgement;
+    findings->all_request = -1;
     if (last != NULL) {
         TRY(pg_state_decode(last->state, source->tables_arena, &findings->ledger, err));
         found->ledger_written_us = last->written_us;
@@ -177,9 +210,11 @@ static enum rc inspect(struct source *source, const struct ledger_record *last, 
     TRY(look_at_server(source, findings, err));
     TRY(pg_guard_judge(&findings->ledger, found, judgement, err));
     TRY(pg_publication_exists(source->conn, config->publication, &findings->publication_exists, err));
-    TRY(check_publication(source, findings, err));
+    TRY(check_publication(source, last, findings, err));
     TRY(compare_publication(source, findings, err));
-    if (judgement->gap.code != ERR_NONE && !accepts_gap(source)) {
+    if (judgement->gap.code != ERR_NONE)
+        TRY(look_for_request(source, last, findings, err));
+    if (is_refused(source, findings)) {
         *err = judgement->gap;
         return err_class(err->code);
     }
@@ -309,6 +344,19 @@ static enum rc resume_session(struct source *source, const struct findings *find
     return pg_streaming_start(source, err);
 }
 
+/* Everything is copied again, and what consumers have is truncated before: rows that were deleted meanwhile go, too. The
+ * slot is dropped and made anew once the ledger has been told. */
+static void start_over(struct source *source, const struct findings *findings)
+{
+    struct pg_copy_plan *plan = pg_copying_plan(source->copying);
+    plan->truncate = true;
+    plan->next_request = findings->all_request + 1;
+    log_warn("starts_over", LOG_ERR(&findings->judgement.gap), LOG_STR("source", source->context.source->name),
+             LOG_I64("request", findings->all_request));
+    if (source->context.accept_gap != NULL)
+        *source->context.accept_gap = false; /* nothing will be missing */
+}
+
 static enum rc open_session(struct source *source, const struct ledger_record *last, struct err *err)
 {
     struct findings findings = {0};
@@ -325,11 +373,13 @@ static enum rc open_session(struct source *source, const struct ledger_record *l
         source->pos = last->pos;
         source->commit_time_us = last->commit_time_us;
     }
-    source->emitter.previous_end = findings.ledger.snapshot == PG_SNAPSHOT_DONE ? findings.ledger.end_lsn : 0;
-    bool resumes = findings.ledger.snapshot == PG_SNAPSHOT_DONE;
-    TRY(pg_copying_open(source, resumes && last != NULL ? last->state : (struct slice){0}, err));
+    bool resumes = findings.ledger.snapshot == PG_SNAPSHOT_DONE && !starts_over(&findings);
+    TRY(pg_copying_open(source, last != NULL ? last->state : (struct slice){0}, resumes, err));
+    source->emitter.previous_end = resumes ? findings.ledger.end_lsn : 0;
     if (resumes)
         return resume_session(source, &findings, err);
+    if (starts_over(&findings))
+        start_over(source, &findings);
     take_up_state(source, &findings);
     source->phase = PG_PHASE_ANNOUNCE;
     return RC_OK;

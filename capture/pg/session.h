@@ -42,6 +42,7 @@ struct source {
     int64_t commit_time_us;
     uint64_t handed_confirm; /* of the last mark */
     int64_t marked_mono_us;  /* when that was */
+    bool marks_soon;         /* the state changed without an event: the ledger should hear of it */
 
     struct arena *tables_arena;
     struct pg_table *tables;

@@ -510,7 +510,7 @@ static bool is_heartbeat_due(struct source *source, int64_t now_us)
 {
     if (source->in_transaction)
         return false;
-    if (heartbeat_left_us(source, now_us) <= 0)
+    if (source->marks_soon || heartbeat_left_us(source, now_us) <= 0)
         return true;
     return now_us - source->marked_mono_us >= SHUTDOWN_IDLE_US &&
            pg_stream_wal_end(source->stream) > source->state.end_lsn && batch_queue_is_idle(source->context.queue) &&

@@ -65,10 +65,10 @@ def test_help_names_every_command_and_hides_the_hidden():
     answer = run("--help")
     assert answer.returncode == 0 and answer.stderr == ""
     commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?) ", answer.stdout, re.MULTILINE)
-    assert commands == ["capture", "sink", "check", "offsets show", "offsets reset"]
+    assert commands == ["capture", "sink", "snapshot", "status", "check", "offsets show", "offsets reset"]
 
 
-@pytest.mark.parametrize("command", ["capture", "sink", "check", "offsets show", "offsets reset"])
+@pytest.mark.parametrize("command", ["capture", "sink", "snapshot", "status", "check", "offsets show", "offsets reset"])
 def test_each_command_has_a_help_of_its_own(command):
     answer = run(*command.split(), "--help")
     assert answer.returncode == 0 and answer.stderr == ""
@@ -97,7 +97,15 @@ USAGE = [
     ("a capture without a name", ("capture",), "capture needs NAME"),
     ("a word too many", ("capture", "core", "docs"), 'capture does not take "docs"'),
     ("a word where none belongs", ("check", "core"), 'check does not take "core"'),
-    ("many words too many", ("a", "b", "c", "d", "e"), 'too many words: "e" and what follows'),
+    ("many words that are no command", ("a", "b", "c", "d", "e"), 'unknown command "a"'),
+    ("a snapshot without a source", ("snapshot",), "snapshot needs NAME"),
+    ("a snapshot of nothing", ("snapshot", "core"), "snapshot needs TABLE..., --all or --cancel"),
+    ("a snapshot of all and one", ("snapshot", "core", "public.a", "--all"), "--all stands for every table: name none"),
+    ("a condition for all tables", ("snapshot", "core", "--all", "--where", "true"), "--where needs TABLE..."),
+    ("a condition for a cancel", ("snapshot", "core", "public.a", "--cancel", "--where", "true"),
+     "--where does not go with --cancel"),
+    ("an empty condition", ("snapshot", "core", "public.a", "--where="), "--where is empty"),
+    ("a table without its schema", ("snapshot", "core", "a"), 'table "a" has no schema: name it as schema.table'),
     ("a reset without a source", ("offsets", "reset", "--earliest"), "offsets reset needs --source NAME"),
     ("a reset to nowhere", RESET, "offsets reset needs one of --earliest, --offset N and --time ISO8601"),
     ("a reset to two places", (*RESET, "--earliest", "--offset", "1"),
@@ -132,7 +140,8 @@ def test_a_time_is_taken(time, config):
         (2, 'leat: sink "warehouse" does not load source "other"\nhint: see leat --help\n')
 
 
-@pytest.mark.parametrize("command", [("capture", "core"), ("sink",), ("check",), ("offsets", "show"),
+@pytest.mark.parametrize("command", [("capture", "core"), ("sink",), ("check",), ("snapshot", "core", "--all"),
+                                     ("status",), ("offsets", "show"),
                                      (*RESET, "--earliest")], ids=lambda args: " ".join(args[:2]))
 class TestConfiguration:
     """Every command that reads the configuration refuses a wrong one the same way."""

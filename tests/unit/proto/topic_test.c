@@ -41,6 +41,8 @@ static void topics_of_leats_own(void **state)
     CHECK_STR("bank.leat.ledger.core", name, "ledger");
     topic_of_rejects(name, "bank");
     CHECK_STR("bank.leat.rejects", name, "rejects");
+    topic_of_requests(name, "bank", "core");
+    CHECK_STR("bank.leat.requests.core", name, "requests");
 }
 
 static void topics_that_kafka_takes_for_one_collide(void **state)
@@ -66,8 +68,9 @@ static void topics_of_leats_own_are_reserved(void **state)
         const char *schema, *table;
         bool want;
     } tables_of[] = {
-        {"leat", "rejects", true},      {"leat", "ledger.core", true}, {"leat", "ledger_core", true},
-        {"leat", "rejects_old", false}, {"leat", "ledger", false},     {"public", "rejects", false},
+        {"leat", "rejects", true},    {"leat", "ledger.core", true}, {"leat", "ledger_core", true},
+        {"leat", "requests.x", true}, {"leat", "requests", false},   {"leat", "rejects_old", false},
+        {"leat", "ledger", false},    {"public", "rejects", false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(tables_of); i++) {

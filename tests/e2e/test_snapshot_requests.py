@@ -1,0 +1,194 @@
+"""leat snapshot and leat status: tables are copied again beside the stream, some rows of them, or no more; and a source
+whose slot is gone is copied anew as a whole."""
+
+import json
+
+import confluent_kafka
+from bank import wait
+from test_snapshot import RowsWriter, capture_tiny, catches_up, copy_is_over, copy_state, fill
+from topic_replay import Topic, assert_replays
+
+USAGE = 2
+FATAL = 1
+N_ROWS = 3000
+SLOW = {"postgresql": {"snapshot_max_bytes_per_s": "100KiB", "snapshot_window": "50ms"}}
+
+
+def copied(road):
+    """A capture that streams, its first copy done."""
+    worker = capture_tiny(road)
+    wait.until(lambda: copy_is_over(road), 60, lambda: f"the first copy\n{worker.tail()}", poll_s=0.2)
+    return worker
+
+
+def ask(road, *words):
+    answer = road.run("snapshot", "core", *words)
+    assert answer.returncode == 0, answer.stderr
+    assert "leat status core" in answer.stdout
+    return answer
+
+
+def await_requests(road, worker, n):
+    """Until so many were taken, and what they asked for is copied. The ledger hears of it before the heartbeat."""
+    wait.until(
+        lambda: copy_state(road)["next_request"] == n and copy_is_over(road), 60,
+        lambda: f"request {n} done\n{worker.tail()}", poll_s=0.2,
+    )  # fmt: skip
+
+
+def status(road, *words):
+    answer = road.run("status", *words, "--json")
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout)["sources"]
+
+
+def ids(topic, op):
+    return [event["after"]["id"] for _, event, _ in topic.events() if event["op"] == op]
+
+
+def test_a_table_is_copied_again_while_it_is_written_to(road):
+    fill(road, "public.rows")
+    road.table("public.other", "id int primary key")
+    road.sql("insert into public.other select generate_series(1, 10)")
+    worker = copied(road)
+    before = Topic(road, "public.rows").count("r")
+    rows = RowsWriter(road, "public.rows")
+    rows.start()
+    try:
+        ask(road, "public.rows")
+        await_requests(road, worker, 1)
+    finally:
+        rows.stop()
+    catches_up(road, "public.rows")
+    topic = assert_replays(road, "public.rows")
+    assert topic.count("r") - before > N_ROWS // 2, "every row that was not deleted"
+    assert Topic(road, "public.other").count("r") == 10, "nobody asked for it again"
+    (taken,) = worker.log_events("request_taken")
+    assert taken["kind"] == "snapshot"
+
+
+def test_some_rows_no_rows_and_what_cannot_be(road):
+    fill(road, "public.rows")
+    road.table("public.quiet", "id int primary key")
+    road.configure(core={"heartbeat_interval": "10m"})
+    worker = copied(road)
+    before = Topic(road, "public.rows").count("r")
+    ask(road, "public.rows", "--where", "id % 100 = 7 -- a comment")
+    await_requests(road, worker, 1)
+    again = ids(Topic(road, "public.rows"), "r")[before:]
+    assert sorted(again) == list(range(7, N_ROWS, 100))
+
+    ask(road, "public.rows", "--where", "nothing = 1")
+    ask(road, "public.rows", "--where", "true); delete from public.rows; --")
+    await_requests(road, worker, 3)
+    refused = worker.log_events("request_refused")
+    assert [line["code"] for line in refused] == ["REQUEST_REFUSED"] * 2
+    assert '"nothing" does not exist' in refused[0]["error"]
+
+    answer = road.run("snapshot", "core", "public.nobody")
+    assert answer.returncode == USAGE
+    assert 'table public.nobody is not captured by source "core"' in answer.stderr
+    write_request(road, {"v": 1, "kind": "snapshot", "id": "x", "requested_us": 0, "all": False, "tables": ["public.nobody"]})
+    write_request(road, "not a request")
+    await_requests(road, worker, 5)
+    assert "public.nobody is not captured" in worker.log_events("request_refused")[2]["error"]
+    assert worker.log_events("request_refused")[3]["offset"] == 4
+    catches_up(road, "public.rows")
+    assert_replays(road, "public.rows")
+
+
+def write_request(road, request):
+    """As somebody else would."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": road.servers.env["KAFKA_BROKERS"]})
+    producer.produce(f"{road.prefix}.leat.requests.core", json.dumps(request).encode())
+    assert producer.flush(30) == 0
+
+
+def test_a_copy_is_shown_and_cancelled(road):
+    fill(road, "public.rows")
+    road.table("public.more", "id int primary key")
+    road.configure()
+    worker = capture_tiny(road, **SLOW)
+    wait.until(lambda: Topic(road, "public.rows").count("r") > 100, 60, "a part of the copy", poll_s=0.2)
+
+    (core,) = status(road, "core")
+    assert core["slot"]["active"] and core["slot"]["wal_status"] == "reserved" and core["away"] is None
+    assert core["snapshot"] == "done" and core["requests_unread"] == 0
+    tables = {table["table"]: table for table in core["copy"]["tables"]}
+    assert tables["public.rows"]["state"] == "under_way"
+    assert 0 < tables["public.rows"]["chunks_done"] < tables["public.rows"]["chunks"]
+    assert 0 < core["copy"]["rows"] < N_ROWS
+    text = road.run("status").stdout
+    assert text.startswith("core (postgresql)\n  ledger    snapshot, cut, position ")
+    assert f"  slot      {road.slot}, active, confirmed " in text
+    assert "public.rows " in text and " under_way " in text
+
+    ask(road, "--cancel", "public.rows")
+    await_requests(road, worker, 1)
+    assert Topic(road, "public.rows").count("r") < N_ROWS
+    assert worker.stop() == 0
+    worker.start().wait_ready()
+    road.sql("insert into public.rows values (-1, 0)")
+    wait.until(lambda: -1 in ids(Topic(road, "public.rows"), "c"), 60, "the row in its topic", poll_s=0.3)
+    assert copy_is_over(road), "a cancelled copy is not taken up again"
+    assert "copy      nothing to copy" in road.run("status", "core").stdout
+
+
+def test_a_request_waits_for_the_capture(road):
+    fill(road, "public.rows", 100)
+    worker = copied(road)
+    assert worker.stop() == 0
+    ask(road, "public.rows")
+    (core,) = status(road)
+    assert core["requests_unread"] == 1 and not core["slot"]["active"]
+    worker.start().wait_ready()
+    await_requests(road, worker, 1)
+    assert Topic(road, "public.rows").count("r") == 200
+    assert status(road)[0]["requests_unread"] == 0
+
+
+def test_a_lost_slot_ends_with_two_exits_and_a_copy_of_all_is_one(road):
+    fill(road, "public.rows", 300)
+    road.table("public.empty", "id int primary key")
+    road.configure()
+    worker, sink = road.start()
+    road.check()
+    road.sql("insert into public.empty values (1)")
+    road.settle()
+    assert worker.stop() == 0
+    road.sql("select pg_drop_replication_slot(%s)", (road.slot,))
+    road.sql("delete from public.rows where id % 3 = 0")
+    road.sql("update public.rows set n = 7, id = -id where id % 3 = 1 and id > 100")
+    road.sql("truncate public.empty")
+    failure = road.fails("capture", "core")
+    assert (failure.exit_code, failure.code) == (FATAL, "PG_SLOT_MISSING")
+    for way in ("leat snapshot SOURCE --all", "leat capture SOURCE --accept-gap"):
+        assert way in failure.hint
+    assert "does not exist" in road.run("status", "core").stdout
+
+    ask(road, "--all")
+    worker = road.capture(name="capture-again").wait_ready()
+    road.check()
+    assert worker.log_events("starts_over")[0]["code"] == "PG_SLOT_MISSING"
+    assert Topic(road, "public.rows").count("t") == 1 and Topic(road, "public.empty").count("t") == 1
+    assert_replays(road, "public.rows")
+    assert copy_state(road)["next_request"] == 1, "it is not taken a second time"
+    assert worker.stop() == 0
+    worker.start().wait_ready()
+    road.sql("insert into public.rows values (9999, 0)")
+    road.check()
+    assert Topic(road, "public.rows").count("t") == 1
+
+
+def test_a_source_that_is_away_is_said_to_be(road):
+    fill(road, "public.rows", 10)
+    road.configure(core={"postgresql": {"port": 1}}, file="away.yaml")
+    answer = road.run("status", config=road.folder / "away.yaml")
+    assert answer.returncode == 0, answer.stderr
+    assert "ledger    empty" in answer.stdout and "server    away: " in answer.stdout
+    road.collection("papers", [{"column": "n", "path": "n", "type": "int"}])
+    road.configure()
+    answer = road.run("snapshot", "docs", "--all")
+    assert answer.returncode == USAGE
+    assert answer.stderr.startswith("leat: snapshot is for sources of type postgresql, docs is not one\n")
+    assert status(road, "docs") == [{"source": "docs", "type": "documentdb", "ledger": None}]
