@@ -153,7 +153,7 @@ def compare_collection(servers, database, collection, schema, columns):
 
 
 def read_committed(servers, topic):
-    """All records of a topic, in order of partition and offset."""
+    """All records that a topic has now, in order of partition and offset: one that grows all the time has no end."""
     consumer = confluent_kafka.Consumer(
         {
             "bootstrap.servers": servers.env["KAFKA_BROKERS"],
@@ -169,6 +169,10 @@ def read_committed(servers, topic):
         if topic not in known:
             return []
         unread = set(known[topic].partitions)
+        ends = {
+            number: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number), KAFKA_TIMEOUT_S)[1]
+            for number in unread
+        }
         consumer.assign(
             [confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING) for number in unread]
         )
@@ -178,7 +182,10 @@ def read_committed(servers, topic):
             if record is None:
                 raise TimeoutError(f"Kafka did not deliver the end of {topic} in {KAFKA_TIMEOUT_S} s")
             if record.error() is None:
-                records.append(record)
+                if record.offset() < ends[record.partition()]:
+                    records.append(record)
+                if record.offset() >= ends[record.partition()] - 1:
+                    unread.discard(record.partition())
             elif record.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
                 unread.discard(record.partition())
             else:
