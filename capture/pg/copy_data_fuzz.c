@@ -23,7 +23,7 @@ static void try_copy_data(struct slice body)
 {
     static struct pgoutput_msg msg;
     struct pgoutput_streamed streamed;
-    struct pg_copy_data copy_data;
+    struct pg_copy_data copy_data = {0};
     struct err err;
     if (pg_copy_data_decode(body, &copy_data, &err) != RC_OK || copy_data.is_keepalive)
         return;

@@ -17,6 +17,7 @@
 enum {
     TABLES_ARENA_BYTES = 64 << 20,
     FACTS_ARENA_BYTES = 16 << 20,
+    WATCH_INTERVAL_S = 10,
     ORIGIN_MAX_BYTES = 64 << 10,
     SERVER_LOOK_MS = 500,
 };
@@ -301,6 +302,43 @@ static void log_publication_changes(const struct source *source, const struct fi
             log_warn("publication_widened", LOG_STR("source", source->context.source->name),
                      LOG_STR("schema", table->schema), LOG_STR("table", table->name));
     }
+}
+
+static enum rc widened_by(const struct source *source, const struct pg_table *table, struct err *err)
+{
+    return err_set(err, ERR_PG_PUBLICATION_WIDENED, "table %s.%s joined publication \"%s\"", table->schema, table->name,
+                   source->config->publication);
+}
+
+static enum rc read_published(struct source *source, struct pg_table **ret_tables, size_t *ret_n, const char **ret_line,
+                              struct err *err)
+{
+    const struct config_postgresql *config = source->config;
+    arena_reset(source->facts_arena);
+    TRY(pg_catalog_tables(source->conn, config, config->publication, true, true, source->facts_arena, ret_tables, ret_n,
+                          err));
+    return pg_published_read(source->conn, config->publication, *ret_tables, *ret_n, source->facts_arena, ret_line,
+                             err);
+}
+
+enum rc pg_session_watch_publication(struct source *source, struct err *err)
+{
+    struct pg_table *tables;
+    const char *published;
+    size_t n;
+    if (!source->config->snapshot_added_tables ||
+        source->emitter.now_us - source->watched_us < WATCH_INTERVAL_S * US_PER_S)
+        return RC_OK;
+    source->watched_us = source->emitter.now_us;
+    if (read_published(source, &tables, &n, &published, err) !=
+        RC_OK) { /* what is known already is not stopped by it */
+        log_warn("publication_unread", LOG_STR("source", source->context.source->name), LOG_ERR(err));
+        return RC_OK;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (pg_published_table(source->state.published, published, tables[i].oid) == PG_PUBLISHED_NEW)
+            return widened_by(source, &tables[i], err);
+    return RC_OK;
 }
 
 /* The state goes on from the ledger's, with the server's identity as it is now. */

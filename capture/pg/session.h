@@ -68,6 +68,7 @@ struct source {
     struct pgoutput_commit replayed; /* ... with this commit */
     struct slice pending;            /* a message that has no room in the batch before; ptr NULL: none */
     uint64_t pending_lsn;
+    int64_t watched_us;  /* when the publication was looked at; wall clock */
     unsigned since_look; /* messages since clocks and queue were looked at */
     bool holds_whole;    /* the batch has whole transactions only: it can go before a table is waited for */
     bool let_go;         /* after RC_AGAIN of a relation: let the batch go, then the same message again */
@@ -78,6 +79,9 @@ struct source {
 MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
                                             const struct pgoutput_relation *announced,
                                             struct pg_relation **ret_relation, struct err *err);
+/* Once in a while: ERR_PG_PUBLICATION_WIDENED when a table joined the publication since the session began, which the
+ * next session then copies. */
+MUST_CHECK enum rc pg_session_watch_publication(struct source *source, struct err *err);
 /* After RC_AGAIN of pg_emit_*: the column that held an unexpected null becomes optional, in a new schema
  * version. */
 MUST_CHECK enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err);

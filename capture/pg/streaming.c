@@ -40,6 +40,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
     PGconn *conn = source->replication;
     source->replication = NULL; /* the stream's, whatever happens */
     source->marked_mono_us = clock_mono_us();
+    source->watched_us = clock_wall_us();
     source->spool = pg_spool_new(config->spool_dir, (uint64_t)config->spool_max_bytes);
     return pg_stream_start(conn, &options, &source->stream, err);
 }
@@ -502,6 +503,7 @@ static enum rc look_around(struct source *source, struct err *err)
     source->since_look = 0;
     source->emitter.now_us = clock_wall_us();
     TRY(pg_copying_tend(source, err));
+    TRY(pg_session_watch_publication(source, err));
     return pg_streaming_tend(source, err);
 }
 

@@ -239,3 +239,21 @@ def test_a_table_without_a_key_is_copied_at_one_point(road):
                 found[tuple(image.values())] += sign
     source = collections.Counter(tuple(row) for row in road.sql("select n, pad from public.keyless").fetchall())
     assert +found == source
+
+
+def test_a_table_that_joins_the_running_publication_is_copied(road):
+    """Nothing is written to it after it joined: the publication itself is watched."""
+    road.table("public.first", "id bigint primary key")
+    road.sql("create table public.second (id bigint primary key, pad text)")
+    road.sql("insert into public.second select g, 'before' from generate_series(1, 500) g")
+    road.sql("create table public.fence (id bigint primary key)")
+    road.tables["public.fence"] = ("id",)
+    road.sql("create publication leat_core for table public.first, public.fence")
+    road.configure(core={"postgresql": {"tables": []}})
+    worker = road.capture()
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}")
+    road.sql("alter publication leat_core add table public.second")
+    road.tables["public.second"] = ("id",)
+    wait.until(lambda: worker.metric("leat_capture_events_total", f"{road.prefix}.public.second") == 500, 60, worker.tail)
+    catches_up(road, "public.second")
+    assert assert_replays(road, "public.second").count("r") == 500

@@ -359,6 +359,12 @@ bool pg_session_is_full(const struct batch *batch)
     return batch_is_full(batch);
 }
 
+enum rc pg_session_watch_publication(struct source *source, struct err *err)
+{
+    (void)source, (void)err;
+    return RC_OK;
+}
+
 bool pg_session_has_room(const struct batch *batch, size_t n)
 {
     return batch->n_records + n <= batch->max_records && !pg_session_is_full(batch);
