@@ -4,8 +4,9 @@ whose slot is gone is copied anew as a whole."""
 import json
 
 import confluent_kafka
-from bank import wait
-from test_snapshot import RowsWriter, capture_tiny, catches_up, copy_is_over, copy_state, fill
+import pytest
+from bank import compare, wait
+from test_snapshot import RowsWriter, capture_tiny, catches_up, fill
 from topic_replay import Topic, assert_replays
 
 USAGE = 2
@@ -14,9 +15,20 @@ N_ROWS = 3000
 SLOW = {"postgresql": {"snapshot_max_bytes_per_s": "100KiB", "snapshot_window": "50ms"}}
 
 
-def copied(road):
+def copy_state(road):
+    """What the ledger says of the copy."""
+    last = compare.read_committed(road.servers, f"{road.prefix}.leat.ledger.core")[-1]
+    return json.loads(last.value())["state"].get("copy", {})
+
+
+def copy_is_over(road):
+    state = copy_state(road)
+    return "next_request" in state and not state.get("queue") and not state.get("tables")
+
+
+def copied(road, **settings):
     """A capture that streams, its first copy done."""
-    worker = capture_tiny(road)
+    worker = capture_tiny(road, **settings).wait_ready()
     wait.until(lambda: copy_is_over(road), 60, lambda: f"the first copy\n{worker.tail()}", poll_s=0.2)
     return worker
 
@@ -70,8 +82,7 @@ def test_a_table_is_copied_again_while_it_is_written_to(road):
 def test_some_rows_no_rows_and_what_cannot_be(road):
     fill(road, "public.rows")
     road.table("public.quiet", "id int primary key")
-    road.configure(core={"heartbeat_interval": "10m"})
-    worker = copied(road)
+    worker = copied(road, heartbeat_interval="10m")
     before = Topic(road, "public.rows").count("r")
     ask(road, "public.rows", "--where", "id % 100 = 7 -- a comment")
     await_requests(road, worker, 1)
@@ -108,7 +119,7 @@ def test_a_copy_is_shown_and_cancelled(road):
     fill(road, "public.rows")
     road.table("public.more", "id int primary key")
     road.configure()
-    worker = capture_tiny(road, **SLOW)
+    worker = capture_tiny(road, **SLOW).wait_ready()
     wait.until(lambda: Topic(road, "public.rows").count("r") > 100, 60, "a part of the copy", poll_s=0.2)
 
     (core,) = status(road, "core")
@@ -147,29 +158,37 @@ def test_a_request_waits_for_the_capture(road):
     assert status(road)[0]["requests_unread"] == 0
 
 
-def test_a_lost_slot_ends_with_two_exits_and_a_copy_of_all_is_one(road):
+LOSSES = {
+    "PG_SLOT_MISSING": "select pg_drop_replication_slot(%s)",
+    "PG_SLOT_LOST": "select pg_replication_slot_advance(%s, pg_current_wal_lsn())",
+}
+
+
+@pytest.mark.parametrize("code", LOSSES)
+def test_what_is_lost_has_two_exits_and_a_copy_of_all_is_one(road, code):
     fill(road, "public.rows", 300)
     road.table("public.empty", "id int primary key")
     road.configure()
-    worker, sink = road.start()
-    road.check()
     road.sql("insert into public.empty values (1)")
-    road.settle()
+    worker, _ = road.start()
+    road.check()
     assert worker.stop() == 0
-    road.sql("select pg_drop_replication_slot(%s)", (road.slot,))
     road.sql("delete from public.rows where id % 3 = 0")
     road.sql("update public.rows set n = 7, id = -id where id % 3 = 1 and id > 100")
     road.sql("truncate public.empty")
+    road.sql(LOSSES[code], (road.slot,))
     failure = road.fails("capture", "core")
-    assert (failure.exit_code, failure.code) == (FATAL, "PG_SLOT_MISSING")
+    assert (failure.exit_code, failure.code) == (FATAL, code)
     for way in ("leat snapshot SOURCE --all", "leat capture SOURCE --accept-gap"):
         assert way in failure.hint
-    assert "does not exist" in road.run("status", "core").stdout
+    road.workers.pop()
+    slot = status(road)[0]["slot"]
+    assert slot["exists"] == (code != "PG_SLOT_MISSING") and not slot.get("active")
 
     ask(road, "--all")
     worker = road.capture(name="capture-again").wait_ready()
     road.check()
-    assert worker.log_events("starts_over")[0]["code"] == "PG_SLOT_MISSING"
+    assert worker.log_events("starts_over")[0]["code"] == code
     assert Topic(road, "public.rows").count("t") == 1 and Topic(road, "public.empty").count("t") == 1
     assert_replays(road, "public.rows")
     assert copy_state(road)["next_request"] == 1, "it is not taken a second time"
