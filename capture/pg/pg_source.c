@@ -126,7 +126,8 @@ static bool starts_over(const struct findings *findings)
 /* Neither of the two ways on was chosen. */
 static bool is_refused(const struct source *source, const struct findings *findings)
 {
-    return findings->judgement.gap.code != ERR_NONE && !starts_over(findings) && !accepts_gap(source);
+    bool accepted = accepts_gap(source) && findings->ledger.snapshot == PG_SNAPSHOT_DONE;
+    return findings->judgement.gap.code != ERR_NONE && !starts_over(findings) && !accepted;
 }
 
 /* What a missing publication left out is a gap; before there is a position it is made. */
@@ -198,6 +199,7 @@ static enum rc inspect(struct source *source, const struct ledger_record *last, 
     const struct config_postgresql *config = source->config;
     struct pg_found *found = &findings->found;
     struct pg_judgement *judgement = &findings->judgement;
+    enum rc rc;
     findings->all_request = -1;
     if (last != NULL) {
         TRY(pg_state_decode(last->state, source->tables_arena, &findings->ledger, err));
@@ -209,7 +211,13 @@ static enum rc inspect(struct source *source, const struct ledger_record *last, 
     TRY(pg_server_check(source->conn, !found->slot.exists && findings->ledger.snapshot != PG_SNAPSHOT_DONE, err));
     TRY(pg_source_connect(config, source->application_name, true, &source->replication, err));
     TRY(look_at_server(source, findings, err));
-    TRY(pg_guard_judge(&findings->ledger, found, judgement, err));
+    rc = pg_guard_judge(&findings->ledger, found, judgement, err);
+    if (rc != RC_OK && err->code != ERR_LEDGER_IDENTITY)
+        return rc;
+    if (rc != RC_OK) { /* before the first copy is done there is no gap to accept, but it can begin again elsewhere */
+        judgement->gap = *err;
+        judgement->is_other_server = true;
+    }
     TRY(pg_publication_exists(source->conn, config->publication, &findings->publication_exists, err));
     TRY(check_publication(source, last, findings, err));
     TRY(compare_publication(source, findings, err));

@@ -15,10 +15,14 @@ N_ROWS = 3000
 SLOW = {"postgresql": {"snapshot_max_bytes_per_s": "100KiB", "snapshot_window": "50ms"}}
 
 
+def last_state(road):
+    last = compare.read_committed(road.servers, f"{road.prefix}.leat.ledger.core")[-1]
+    return json.loads(last.value())["state"]
+
+
 def copy_state(road):
     """What the ledger says of the copy."""
-    last = compare.read_committed(road.servers, f"{road.prefix}.leat.ledger.core")[-1]
-    return json.loads(last.value())["state"].get("copy", {})
+    return last_state(road).get("copy", {})
 
 
 def copy_is_over(road):
@@ -197,6 +201,37 @@ def test_what_is_lost_has_two_exits_and_a_copy_of_all_is_one(road, code):
     road.sql("insert into public.rows values (9999, 0)")
     road.check()
     assert Topic(road, "public.rows").count("t") == 1
+
+
+def test_what_a_copy_of_all_began_with_survives_a_kill_before_its_slot(road):
+    """The ledger promised it: the truncates come, also when the copy goes on under another slot's name."""
+    fill(road, "public.rows", 100)
+    worker = copied(road)
+    assert worker.stop() == 0
+    road.sql("select pg_drop_replication_slot(%s)", (road.slot,))
+    road.sql("delete from public.rows where id < 50")
+    ask(road, "--all")
+    with road.servers.postgres(road.database) as busy:
+        busy.execute("insert into public.fence values (-1)")  # a slot is made when this has ended
+        worker.start()
+        wait.until(
+            lambda: last_state(road).get("snapshot") == "copying", 30, lambda: f"the announcement\n{worker.tail()}"
+        )
+        worker.kill()
+    other = f"{road.slot[:50]}_other"
+    road.configure(core={"postgresql": {"slot": other}})
+    assert road.fails("capture", "core").code == "LEDGER_IDENTITY"
+    assert road.fails("capture", "core", "--accept-gap").code == "LEDGER_IDENTITY"
+    road.workers.clear()
+    ask(road, "--all")
+    again = road.capture(name="capture-other").wait_ready()
+    try:
+        await_requests(road, again, 2)
+        assert_replays(road, "public.rows")
+        assert Topic(road, "public.rows").count("t") == 1
+    finally:
+        assert again.stop() == 0
+        road.sql("select pg_drop_replication_slot(%s)", (other,))
 
 
 def test_a_source_that_is_away_is_said_to_be(road):
