@@ -182,7 +182,7 @@ enum rc pg_guard_check_acceptable(const struct pg_state *ledger, const struct pg
         return foreign(found, "is on another server than the ledger's, or has another name: drop it first", err);
     if (found->wal_end < ledger->end_lsn)
         return err_set(err, ERR_LEDGER_IDENTITY,
-                       "the gap cannot be accepted yet: the server's log ends at %s, the ledger's positions at %s, and "
+                       "there is no way on yet: the server's log ends at %s, the ledger's positions at %s, and "
                        "positions never go back; select pg_switch_wal() moves it on by up to 16 MB",
                        lsn_format(found->wal_end, end), lsn_format(ledger->end_lsn, reached));
     return RC_OK;

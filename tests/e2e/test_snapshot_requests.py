@@ -149,6 +149,42 @@ def test_a_copy_is_shown_and_cancelled(road):
     assert "copy      nothing to copy" in road.run("status", "core").stdout
 
 
+def test_a_condition_that_fails_parks_its_table_and_nothing_else(road):
+    fill(road, "public.rows", 100)
+    road.table("public.other", "id int primary key")
+    road.sql("insert into public.other select generate_series(1, 10)")
+    worker = copied(road)
+    ask(road, "public.rows", "--where", "1 / (id - 50) > 7")
+    ask(road, "public.other")
+    wait.until(lambda: Topic(road, "public.other").count("r") == 20, 30, "the other table", poll_s=0.2)
+    catches_up(road, "public.rows")
+    wait.until(lambda: status(road)[0]["copy"]["tables_parked"] == 1, 30, lambda: f"a parked table\n{worker.tail()}")
+    (parked,) = status(road)[0]["copy"]["tables"]
+    assert (parked["table"], parked["state"]) == ("public.rows", "parked")
+    assert "division by zero" in parked["error"]
+    assert "division by zero" in road.run("status").stdout
+    ask(road, "--cancel")
+    await_requests(road, worker, 3)
+    assert status(road)[0]["copy"]["tables"] == []
+
+
+def test_a_table_that_joined_the_publication_is_copied_when_it_is_named(road):
+    road.sql("create table public.late (id int primary key)")
+    road.sql("insert into public.late values (1), (2)")
+    road.table("public.fence", "id bigint primary key")
+    road.sql(f"create publication {road.slot} for table public.fence")
+    road.tables["public.late"] = ("id",)
+    road.configure(core={"postgresql": {"tables": [], "publication": road.slot}})
+    worker = road.capture().wait_ready()
+    wait.until(lambda: copy_is_over(road), 60, lambda: f"the first copy\n{worker.tail()}", poll_s=0.2)
+    assert road.run("snapshot", "core", "public.late").returncode == USAGE
+    road.sql(f"alter publication {road.slot} add table public.late")
+    ask(road, "public.late")
+    await_requests(road, worker, 1)
+    catches_up(road, "public.late")
+    assert ids(Topic(road, "public.late"), "r") == [1, 2]
+
+
 def test_a_request_waits_for_the_capture(road):
     fill(road, "public.rows", 100)
     worker = copied(road)
