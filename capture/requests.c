@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/stop.h"
 #include "base/wrap/kafka.h"
 #include "proto/topic.h"
 
 enum {
     ANSWER_TIMEOUT_MS = 30000,
     POLL_MS = 100,
+    NEW_TOPIC_MS = 5000, /* a topic that was made a moment ago may have a leader that does not know of it yet */
     REQUEST_BYTES = 16 << 20,
 };
 
@@ -125,7 +127,11 @@ enum rc requests_end(const struct config *config, const struct config_source *so
     SCOPED(rd_kafka_destroy) rd_kafka_t *client = NULL;
     topic_of_requests(topic, config->prefix, source->name);
     TRY(client_new(config, source, RD_KAFKA_PRODUCER, &client, err));
-    enum rc rc = kafka_offsets(client, topic, 0, ANSWER_TIMEOUT_MS, &low, &end, err);
+    int64_t deadline_ms = clock_mono_ms() + NEW_TOPIC_MS;
+    enum rc rc;
+    while ((rc = kafka_offsets(client, topic, 0, ANSWER_TIMEOUT_MS, &low, &end, err)) == RC_RETRY)
+        if (err->code != ERR_KAFKA_TRANSIENT || clock_mono_ms() > deadline_ms || !stop_wait_ms(POLL_MS))
+            return rc;
     if (rc != RC_OK && rc != RC_AGAIN)
         return rc;
     if (ret_low != NULL)
