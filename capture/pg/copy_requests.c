@@ -175,7 +175,8 @@ static enum rc open_reader(struct source *source, struct pg_copy_requests *reade
 {
     if (reader->requests != NULL)
         return RC_OK;
-    reader->arena = arena_new(REQUEST_ARENA_BYTES);
+    if (reader->arena == NULL)
+        reader->arena = arena_new(REQUEST_ARENA_BYTES);
     return requests_open(source->context.config, source->context.source, pg_copying_plan(source->copying)->next_request,
                          &reader->requests, err);
 }
