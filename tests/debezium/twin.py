@@ -49,7 +49,7 @@ class Twin:
         )
         self.connect.add(self.name, settings | connect.avro(self.servers) | CONNECTOR | (connector or {}))
         self.connect.wait_streaming(self.name, self.slots["debezium"])
-        self.capture.wait_ready()
+        wait.until(lambda: self.capture.log_events("snapshot_done"), SETTLE_SECONDS, self.capture.tail)
         self.settle()
 
     def _start_leat(self, source, postgresql):
