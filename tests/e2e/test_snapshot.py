@@ -257,3 +257,45 @@ def test_a_table_that_joins_the_running_publication_is_copied(road):
     wait.until(lambda: worker.metric("leat_capture_events_total", f"{road.prefix}.public.second") == 500, 60, worker.tail)
     catches_up(road, "public.second")
     assert assert_replays(road, "public.second").count("r") == 500
+
+
+def test_a_row_filter_and_a_column_list_hold_for_chunks_and_for_the_stream(road):
+    """Both came with PostgreSQL 15; before it everything travels."""
+    filters = road.pg.info.server_version >= 150000
+    step, columns = (2, ("id", "n", "big")) if filters else (1, ("id", "n", "pad", "big"))
+    fill(road, "public.rows")
+    road.sql("create table public.fence (id bigint primary key)")
+    road.tables["public.fence"] = ("id",)
+    published = "public.rows (id, n, big) where (id % 2 = 0)" if filters else "public.rows"
+    road.sql(f"create publication leat_core for table {published}, public.fence")
+    worker = capture_tiny(road)
+    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    road.sql("insert into public.rows select g, 1, 'streamed', 'x' from generate_series(10000, 10009) g")
+    catches_up(road, "public.rows")
+    events = [event for _, event, _ in Topic(road, "public.rows").events()]
+    assert len(worker.log_events("snapshot_window_closed")) > 5
+    assert {tuple(event["after"]) for event in events} == {columns}
+    copied = [event["after"] for event in events if event["op"] == "r"]
+    assert {row["id"]: row["big"] for row in copied} == dict(
+        road.sql(f"select id, big from public.rows where id % {step} = 0 and id < 10000").fetchall()
+    )
+    assert [event["after"]["id"] for event in events if event["op"] == "c"] == [*range(10000, 10010, step)]
+
+
+def test_many_tables_are_copied_in_one_go(road, request):
+    n = 1000 if request.config.getoption("long") else 60
+    road.sql(f"""do $$ begin for i in 1..{n} loop
+        execute format('create table public.many_%s (id bigint primary key, v text)', i);
+        execute format('insert into public.many_%s values (1, ''a''), (2, ''b'')', i);
+    end loop; end $$""")
+    for number in range(1, n + 1):
+        road.tables[f"public.many_{number}"] = ("id",)
+    road.configure()
+    worker = road.capture()
+    wait.until(lambda: copy_is_over(worker), 300, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    copied = worker.metrics("leat_capture_snapshot_rows_total")
+    assert {topic: rows for (topic,), rows in copied.items() if rows} == {
+        f"{road.prefix}.public.many_{number}": 2 for number in range(1, n + 1)
+    }
+    for number in (1, n):
+        assert assert_replays(road, f"public.many_{number}").count("r") == 2
