@@ -114,9 +114,11 @@ static json_t *copy_json(const struct capture_status *status)
     json_t *tables = json_array();
     for (size_t i = 0; i < status->plan.n_tables; i++)
         json_array_append_new(tables, table_json(status->plan.tables[i]));
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "tables_parked", (json_int_t)totals->parked, "chunks_done",
-                     (json_int_t)totals->chunks_done, "chunks", (json_int_t)totals->chunks, "rows",
-                     (json_int_t)totals->rows, "bytes", (json_int_t)totals->bytes, "tables", tables);
+    double left_s = pg_copy_plan_seconds_left(&status->plan, totals, status->now_us);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "left_s", left_s < 0 ? json_null() : json_real(left_s),
+                     "tables_parked", (json_int_t)totals->parked, "chunks_done", (json_int_t)totals->chunks_done,
+                     "chunks", (json_int_t)totals->chunks, "rows", (json_int_t)totals->rows, "bytes",
+                     (json_int_t)totals->bytes, "tables", tables);
 }
 
 static json_t *source_json(const struct capture_status *status)
@@ -209,6 +211,10 @@ static void put_copy(const struct capture_status *status)
         printf("  copy      %zu tables left, %zu parked, %" PRIu64 " of %" PRIu64 " chunks, %" PRIu64 " rows, %" PRIu64
                " bytes\n",
                totals->tables, totals->parked, totals->chunks_done, totals->chunks, totals->rows, totals->bytes);
+    double left_s = pg_copy_plan_seconds_left(&status->plan, totals, status->now_us);
+    if (left_s >= 0)
+        printf("  time left about %.0f s, going by the last %.0f s\n", left_s,
+               (double)(status->now_us - status->plan.began_us) / US_PER_S);
     if (totals->tables > 0)
         printf("    %-40s %-10s %12s %14s %16s\n", "table", "state", "chunks", "rows", "bytes");
     for (size_t i = 0; i < status->plan.n_tables; i++)

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "capture/pg/lsn.h"
 
 enum {
@@ -163,8 +164,14 @@ void pg_copy_plan_remove(struct pg_copy_plan *plan, struct pg_copy_table *table,
     size_t at = 0;
     while (plan->tables[at] != table)
         at++;
+    for (size_t i = 0; i < table->n_heaps; i++)
+        plan->gone_chunks += table->heaps[i].n_done;
     memmove(&plan->tables[at], &plan->tables[at + 1], (plan->n_tables - at - 1) * sizeof(struct pg_copy_table *));
     plan->n_tables--;
+    if (plan->n_tables == 0) {
+        plan->began_us = 0;
+        plan->gone_chunks = 0;
+    }
     if (copied)
         pg_copy_plan_set_copied(plan, table->oid, true);
     table_free(table);
@@ -499,6 +506,8 @@ static void put_totals(const struct pg_copy_plan *plan, struct buf *out)
     pg_copy_plan_totals(plan, &totals);
     buf_printf(out, ",\"chunks\":[%" PRIu64 ",%" PRIu64 "],\"blocks\":[%" PRIu64 ",%" PRIu64 "]", totals.chunks_done,
                totals.chunks, totals.blocks_done, totals.blocks);
+    if (plan->began_us != 0)
+        buf_printf(out, ",\"began_us\":%" PRId64 ",\"gone_chunks\":%" PRIu64, plan->began_us, plan->gone_chunks);
 }
 
 void pg_copy_plan_encode(const struct pg_copy_plan *plan, struct buf *out)
@@ -522,6 +531,15 @@ void pg_copy_plan_encode(const struct pg_copy_plan *plan, struct buf *out)
         put_totals(plan, out);
     }
     buf_put_u8(out, '}');
+}
+
+double pg_copy_plan_seconds_left(const struct pg_copy_plan *plan, const struct pg_copy_totals *totals, int64_t now_us)
+{
+    uint64_t done = totals->chunks_done + plan->gone_chunks;
+    if (plan->began_us == 0 || done == 0 || totals->chunks == 0)
+        return -1;
+    double taken_s = (double)(now_us - plan->began_us) / US_PER_S;
+    return taken_s / (double)done * (double)(totals->chunks - totals->chunks_done);
 }
 
 /* ---- decode ---- */
@@ -617,6 +635,12 @@ static enum rc read_plan(const json_t *json, struct pg_copy_plan *plan, struct e
     TRY(get_text(json, "fill_until", true, &text, err));
     if (lsn_parse(text, &plan->fill_until, err) != RC_OK)
         return malformed(err, "fill_until");
+    if (json_object_get(json, "began_us") != NULL) {
+        int64_t gone;
+        TRY(get_number(json, "began_us", INT64_MAX, &plan->began_us, err));
+        TRY(get_number(json, "gone_chunks", INT64_MAX, &gone, err));
+        plan->gone_chunks = (uint64_t)gone;
+    }
     if (!json_is_boolean(json_object_get(json, "truncate")))
         return malformed(err, "truncate");
     plan->truncate = json_is_true(json_object_get(json, "truncate"));

@@ -43,6 +43,8 @@ struct pg_copy_plan {
     bool truncate;        /* consumers may hold rows of an earlier life: truncate events go first */
     uint64_t fill_until;  /* partial updates before this position are filled, also after the copy */
     int64_t next_request; /* offset in the topic of requests */
+    int64_t began_us;     /* wall clock, when the first of these tables was begun; 0: none was */
+    uint64_t gone_chunks; /* done since then, of tables that are no longer in the plan */
 };
 
 /* One chunk, borrowed from the plan until it is done or given back. */
@@ -96,6 +98,9 @@ struct pg_copy_totals {
 };
 /* Of the tables that are in the plan. */
 void pg_copy_plan_totals(const struct pg_copy_plan *plan, struct pg_copy_totals *ret);
+
+/* By what was done since the copy began, times without a process included; below 0: nobody can tell yet. */
+double pg_copy_plan_seconds_left(const struct pg_copy_plan *plan, const struct pg_copy_totals *totals, int64_t now_us);
 
 /* A JSON object. */
 void pg_copy_plan_encode(const struct pg_copy_plan *plan, struct buf *out);

@@ -62,7 +62,6 @@ struct pg_copying {
     int64_t retry_us; /* but not before */
 
     int64_t began_us, progress_us; /* of the copy; of the last look at it */
-    uint64_t chunks_before;        /* done when it began, in this process */
 };
 
 static const char *name_of(const struct source *source)
@@ -237,14 +236,6 @@ enum rc pg_copying_complete(struct source *source, const struct pg_relation *rel
 
 /* ---- progress ---- */
 
-/* From what was done since this process began: what others did before says nothing about our speed. */
-static double seconds_left(const struct pg_copying *copying, const struct pg_copy_totals *totals, int64_t now_us)
-{
-    uint64_t done = totals->chunks_done - MIN(copying->chunks_before, totals->chunks_done);
-    double taken_s = (double)(now_us - copying->began_us) / US_PER_S;
-    return done == 0 ? 0 : taken_s / (double)done * (double)(totals->chunks - totals->chunks_done);
-}
-
 static void show_progress(struct source *source, bool at_once)
 {
     struct pg_copying *copying = source->copying;
@@ -254,7 +245,7 @@ static void show_progress(struct source *source, bool at_once)
         return;
     copying->progress_us = now_us;
     pg_copy_plan_totals(&copying->plan, &totals);
-    double left_s = seconds_left(copying, &totals, now_us);
+    double left_s = MAX(pg_copy_plan_seconds_left(&copying->plan, &totals, clock_wall_us()), 0);
     show_metrics(source, &totals, left_s);
     if (at_once)
         return;
@@ -587,9 +578,10 @@ static enum rc open_window(struct source *source, struct batch *batch, struct er
     copying->since_us = clock_mono_us();
     copying->had_turn = false;
     pg_copy_plan_totals(&copying->plan, &totals);
+    if (copying->plan.began_us == 0)
+        copying->plan.began_us = clock_wall_us();
     if (copying->began_us == 0) {
         copying->began_us = copying->progress_us = clock_mono_us();
-        copying->chunks_before = totals.chunks_done;
         log_info("snapshot_started", LOG_STR("source", name_of(source)), LOG_U64("tables", totals.tables),
                  LOG_U64("chunks", totals.chunks), LOG_U64("chunks_done", totals.chunks_done));
     }

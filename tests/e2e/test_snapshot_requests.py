@@ -133,10 +133,12 @@ def test_a_copy_is_shown_and_cancelled(road):
     assert tables["public.rows"]["state"] == "under_way"
     assert 0 < tables["public.rows"]["chunks_done"] < tables["public.rows"]["chunks"]
     assert 0 < core["copy"]["rows"] < N_ROWS
+    assert core["copy"]["left_s"] > 0
     text = road.run("status").stdout
     assert text.startswith("core (postgresql)\n  ledger    snapshot, cut, position ")
     assert f"  slot      {road.slot}, active, confirmed " in text
     assert "public.rows " in text and " under_way " in text
+    assert "  time left about " in text
 
     ask(road, "--cancel", "public.rows")
     await_requests(road, worker, 1)

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "base/clock.h"
 #include "capture/pg/copy_plan.h"
 
 static struct pg_copy_found heap_of(uint32_t table, uint32_t oid, uint32_t file, uint32_t blocks)
@@ -231,9 +232,44 @@ static void a_table_without_a_key_is_finished_by_the_window_that_began_it(void *
     pg_copy_plan_done(&plan);
 }
 
+static double left_s(const struct pg_copy_plan *plan, int64_t now_s)
+{
+    struct pg_copy_totals totals;
+    pg_copy_plan_totals(plan, &totals);
+    return pg_copy_plan_seconds_left(plan, &totals, now_s * US_PER_S);
+}
+
+static void the_time_left_goes_by_all_that_was_done(void **state)
+{
+    (void)state;
+    bool known;
+    struct err err;
+    struct pg_copy_plan plan, read;
+    SCOPED(buf_done) struct buf out = buf_new(1 << 16);
+    make(&plan);
+    CHECK_EQ(true, left_s(&plan, 1000) < 0, "nothing was begun");
+    plan.began_us = 1000 * US_PER_S;
+    CHECK_EQ(true, left_s(&plan, 1010) < 0, "nothing is done");
+    plan.gone_chunks = 5; /* of a table that is over */
+    struct pg_copy_totals totals;
+    pg_copy_plan_totals(&plan, &totals);
+    CHECK_EQ(2 * (int)totals.chunks, (int)left_s(&plan, 1010), "two seconds for each chunk so far");
+    pg_copy_plan_encode(&plan, &out);
+    SCOPED(buf_done) struct buf ledger = buf_new(1 << 16);
+    buf_printf(&ledger, "{\"copy\":%s}", buf_cstr(&out));
+    CHECK_EQ(RC_OK, pg_copy_plan_decode(buf_slice(&ledger), &read, &known, &err), "read back");
+    CHECK_EQ(true, read.began_us == plan.began_us && read.gone_chunks == 5, "the ledger keeps it");
+    while (plan.n_tables > 0)
+        pg_copy_plan_remove(&plan, plan.tables[0], true);
+    CHECK_EQ(true, plan.began_us == 0 && plan.gone_chunks == 0, "the next copy is another one");
+    pg_copy_plan_done(&plan);
+    pg_copy_plan_done(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_time_left_goes_by_all_that_was_done),
         cmocka_unit_test(chunks_cover_a_heap_and_the_last_one_is_open_ended),
         cmocka_unit_test(what_was_given_back_is_taken_again),
         cmocka_unit_test(a_table_that_is_parked_does_not_hold_back_the_others),
