@@ -22,6 +22,8 @@ POSTGRES_MAJORS = ("13", "14", "15", "16", "17", "18")
 GRACE_SECONDS = 60
 C_FOLDERS = ("base", "proto", "capture", "sink", "cli", "bench", "tests")
 # Unit tests in which more than one thread works on one thing.
+# Tests of the road that take every stage's way: copy, stream, parts of a transaction, documents, restart, many tables.
+PIPELINE = "copied_first or inserts or larger or restart or documents_come or both_sources or more_tables"
 THREADED = "batch_test|publisher|health|metrics|http|log|credentials|applier|stop|watchdog"
 
 sys.path.insert(0, str(CHECKOUT / "deploy/local"))
@@ -234,7 +236,8 @@ def pipeline(runner):
     options = f"halt_on_error=1 suppressions={CHECKOUT}/tests/tsan/suppressions"
     environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "tsan/leat"), "TSAN_OPTIONS": options}
     try:
-        return pytest(runner, "e2e/test_road.py", name="pipeline", **environment)
+        words = [] if runner.options.long else ["-k", PIPELINE]
+        return pytest(runner, "e2e/test_road.py", *words, name="pipeline", **environment)
     finally:
         runner.stack_down()
 

@@ -1,7 +1,9 @@
 """leat's workers as child processes, each with its log and its probes."""
 
+import itertools
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -13,6 +15,8 @@ import urllib.request
 from . import wait
 from .servers import CHECKOUT
 
+FIRST_PORT, LAST_PORT = 28000, 32000
+NEXT_PORT = itertools.count(random.randrange(LAST_PORT - FIRST_PORT))
 BINARY = CHECKOUT / "build/release/leat"
 STOP_SECONDS = 30  # what the workers promise
 METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
@@ -20,9 +24,16 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def free_port():
-    """Of the kernel's choice. It is free when we ask and nobody else here asks for it by number."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """Of those that the kernel does not hand out to clients: one of its choice could be a client's by the time that the
+    server starts. Each is given once a process, from a random start on."""
+    for _ in range(LAST_PORT - FIRST_PORT):
+        port = FIRST_PORT + next(NEXT_PORT) % (LAST_PORT - FIRST_PORT)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise RuntimeError(f"no free port from {FIRST_PORT} to {LAST_PORT}")
 
 
 class Worker:
