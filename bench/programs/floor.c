@@ -93,6 +93,7 @@ int main(int argc, char **argv)
                                              .database = argv[3],
                                              .user = argv[4],
                                              .password = getenv("PGPASSWORD"),
+                                             .auth = "password",
                                              .sslmode = "prefer",
                                              .slot = argv[5],
                                              .publication = argv[6]};
