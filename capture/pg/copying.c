@@ -69,6 +69,15 @@ static const char *name_of(const struct source *source)
     return source->context.source->name;
 }
 
+/* Once in a wait: somebody should know that nothing goes on before a transaction ends. */
+static void say_slow(const struct source *source, const char *what, int64_t since_us, bool *said)
+{
+    if (*said || clock_mono_us() - since_us <= OPENING_SLOW_US)
+        return;
+    *said = true;
+    log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)), LOG_STR("what", what));
+}
+
 static void set_state(struct pg_copying *copying, enum window_state state)
 {
     copying->state = state;
@@ -204,12 +213,14 @@ static enum rc read_missing(struct source *source, const struct pg_relation *rel
                             enum pg_fill_outcome *ret_outcome, struct err *err)
 {
     const struct pg_table *table = find_published(source, relation->id);
-    bool only = table == NULL || table->kind == 'r';
+    bool only = table == NULL || table->kind == 'r', said = false;
+    int64_t began_us = clock_mono_us();
     for (;;) {
         TRY(pg_fill_row(&source->copying->fill, source->conn, relation, only, (uint32_t)source->emitter.xid,
                         &source->msg->new_tuple, ret_outcome, err));
         if (*ret_outcome != PG_FILL_LATER)
             return RC_OK;
+        say_slow(source, "row", began_us, &said);
         TRY(pg_streaming_tend(source, err));
         if (!stop_wait_ms(INVISIBLE_POLL_MS))
             return err_set(err, ERR_PG_TRANSIENT, "stopped while a transaction was not visible yet");
@@ -320,15 +331,6 @@ static enum rc look_at_settling(struct source *source, struct err *err)
     return pg_snapshot_is_settled(PQgetvalue(exported, 0, 0), PQgetvalue(now, 0, 0)) ? RC_OK : RC_AGAIN;
 }
 
-static void say_slow(struct source *source)
-{
-    struct pg_copying *copying = source->copying;
-    if (copying->said_slow || clock_mono_us() - copying->since_us <= OPENING_SLOW_US)
-        return;
-    copying->said_slow = true;
-    log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)));
-}
-
 /* The main slot's point is the first window's: the stream will begin there. */
 static enum rc make_slot(struct source *source, struct err *err)
 {
@@ -343,7 +345,7 @@ static enum rc make_slot(struct source *source, struct err *err)
     enum rc rc;
     set_state(source->copying, WINDOW_SETTLING);
     while ((rc = look_at_settling(source, err)) == RC_AGAIN) {
-        say_slow(source);
+        say_slow(source, "window", source->copying->since_us, &source->copying->said_slow);
         if (!stop_wait_ms(INVISIBLE_POLL_MS))
             return RC_AGAIN;
     }
@@ -391,7 +393,7 @@ static enum rc look_at_opening(struct source *source, struct err *err)
     struct pg_copying *copying = source->copying;
     enum rc rc = pg_window_poll(copying->window, err);
     if (rc == RC_AGAIN) {
-        say_slow(source);
+        say_slow(source, "window", copying->since_us, &copying->said_slow);
         return RC_OK;
     }
     if (rc == RC_OK)
@@ -425,7 +427,7 @@ static enum rc settle(struct source *source, struct err *err)
         return miss_point(source, err);
     enum rc rc = look_at_settling(source, err);
     if (rc == RC_AGAIN) {
-        say_slow(source);
+        say_slow(source, "window", copying->since_us, &copying->said_slow);
         return RC_OK;
     }
     TRY(rc);

@@ -33,6 +33,13 @@ def pytest_addoption(parser):
     group.addoption("--crash-seed", type=int, help="replay the crash test with this seed (default: drawn anew)")
 
 
+def pytest_collection_modifyitems(config, items):
+    """What has the mark "long" is not there without the option."""
+    left_out = [] if config.getoption("long") else [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def servers():
     if running := os.environ.get("LEAT_STACK_DIR"):

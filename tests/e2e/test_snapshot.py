@@ -3,7 +3,6 @@
 A window and a chunk are made so small that each copy has dozens of them; the source keeps changing all the time."""
 
 import collections
-import threading
 
 import pytest
 from bank import wait, writer
@@ -133,57 +132,6 @@ def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     assert topic.count("t") == 0
     n_added = rows.counts["add"]
     assert N_ROWS // 2 < topic.count("r") < N_ROWS + n_added + 2 * ROWS_UNDER_WAY
-
-
-@pytest.fixture
-def waiting_commit(road):
-    """A session whose commits wait for a standby that nobody has: in the log, and not visible to anybody."""
-    connection = road.servers.postgres(road.database, autocommit=True)
-    road.sql("alter system set synchronous_standby_names = 'nobody'")
-    road.sql("select pg_reload_conf()")
-    wait.until(lambda: road.sql("show synchronous_standby_names").fetchone()[0] == "nobody", 10, "the setting", poll_s=0.05)
-    road.sql("set synchronous_commit = local")
-    try:
-        yield connection
-    finally:
-        road.sql("alter system reset synchronous_standby_names")
-        road.sql("select pg_reload_conf()")
-        connection.close()
-
-
-def test_a_commit_that_is_in_the_log_and_not_visible_is_not_lost(road, waiting_commit):
-    """One hangs before the first copy begins, which waits for it; one hangs while windows open and close."""
-    road.table("public.hung", BODY)
-    road.sql("insert into public.hung select g, 0, repeat('x', 500), null from generate_series(1, 500) g")
-    road.configure(core={"postgresql": TINY}, top={"log_level": "debug"})
-    road.sql(f"alter database \"{road.database}\" set synchronous_commit = local")
-    hanging = threading.Thread(
-        target=lambda: waiting_commit.execute("insert into public.hung values (1000, 0, 'hung', repeat('b', 5000))")
-    )
-    hanging.start()
-    wait.until(lambda: n_waiting(road) == 1, 10, "a commit that waits", poll_s=0.05)
-    worker = road.capture()
-    wait.until(lambda: slot_is_being_made(road), 20, lambda: worker.tail(), poll_s=0.1)
-    assert road.sql("select count(*) from public.hung where id = 1000").fetchone()[0] == 0
-    release(road)
-    hanging.join()
-    wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
-    catches_up(road, "public.hung")
-    assert_replays(road, "public.hung")
-
-
-def n_waiting(road):
-    return road.sql("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchone()[0]
-
-
-def slot_is_being_made(road):
-    return road.sql("select count(*) from pg_replication_slots where slot_name = %s", (road.slot,)).fetchone()[0] == 1
-
-
-def release(road):
-    """Who waits goes on when nobody has to be waited for any more."""
-    road.sql("alter system reset synchronous_standby_names")
-    road.sql("select pg_reload_conf()")
 
 
 @pytest.mark.parametrize("rewrite", ["vacuum full public.rows", "cluster public.rows using rows_pkey", "truncate public.rows"])
