@@ -80,6 +80,7 @@ static const struct {
     [AVRO_KIND_ARRAY]  = {FIELD_OP_NESTED, COLUMN_NESTED, true},
     [AVRO_KIND_MAP]    = {FIELD_OP_NESTED, COLUMN_NESTED, true},
     [AVRO_KIND_RECORD] = {FIELD_OP_NESTED, COLUMN_NESTED, true},
+    [AVRO_KIND_UNION]  = {FIELD_OP_UNION,  COLUMN_NESTED, false},
 };
 // clang-format on
 
@@ -174,7 +175,19 @@ static enum rc plan_full(struct err *err)
     return err_set(err, ERR_MEMORY_LIMIT, "the plan of a schema does not fit the memory kept for one");
 }
 
-/* An array of scalars is a column of theirs, a map of texts is one; whatever is nested deeper is just nested. */
+/* Of an element's union: null, a type, and the array of the same again. NULL: it is another one. */
+static const struct column *column_of_branches(const struct avro_type *type, const struct column *branches)
+{
+    enum { NULL_BRANCH, VALUE_BRANCH, ARRAY_BRANCH, BRANCHES };
+    const struct column *array = &branches[ARRAY_BRANCH];
+    bool fits = type->n_children == BRANCHES && type->children[NULL_BRANCH]->kind == AVRO_KIND_NULL &&
+                type->children[ARRAY_BRANCH]->kind == AVRO_KIND_ARRAY && array->is_array &&
+                array->type == branches[VALUE_BRANCH].type && !branches[VALUE_BRANCH].is_array;
+    return fits ? array : NULL;
+}
+
+/* An array of scalars is a column of theirs, also one of more dimensions, and a map of texts is one; whatever else is
+ * nested deeper is just nested. */
 static void column_of_parts(const struct avro_type *type, const struct column *parts, struct column *column)
 {
     if (column->type != COLUMN_NESTED)
@@ -184,8 +197,15 @@ static void column_of_parts(const struct avro_type *type, const struct column *p
     } else if (type->kind == AVRO_KIND_ARRAY && !parts[0].is_array && parts[0].type != COLUMN_NESTED) {
         *column = parts[0];
         column->is_array = true;
+        column->dimensions = 1;
+    } else if (type->kind == AVRO_KIND_ARRAY && type->children[0]->kind == AVRO_KIND_UNION && parts[0].is_array) {
+        *column = parts[0];
+        column->dimensions++;
     }
 }
+
+static enum rc plan_element(struct arena *arena, const char *name, const struct avro_type *type,
+                            struct avro_field *ret_field, struct column *ret_column, struct err *err);
 
 static enum rc plan_parts(struct arena *arena, const char *name, const struct avro_type *type, struct avro_field *field,
                           struct column *column, struct err *err)
@@ -195,8 +215,10 @@ static enum rc plan_parts(struct arena *arena, const char *name, const struct av
     if (parts == NULL || columns == NULL)
         return plan_full(err);
     for (size_t i = 0; i < type->n_children; i++) {
-        TRY(avro_field_plan(arena, type->kind == AVRO_KIND_RECORD ? type->labels[i] : name, type->children[i],
-                            &parts[i], &columns[i], err));
+        const char *part = type->kind == AVRO_KIND_RECORD ? type->labels[i] : name;
+        TRY(type->kind == AVRO_KIND_ARRAY
+                ? plan_element(arena, part, type->children[i], &parts[i], &columns[i], err)
+                : avro_field_plan(arena, part, type->children[i], &parts[i], &columns[i], err));
     }
     field->parts = parts;
     field->part_columns = columns;
@@ -231,6 +253,27 @@ enum rc avro_field_plan(struct arena *arena, const char *name, const struct avro
     column.optional = field.null_branch != AVRO_NO_NULL;
     *ret_field = field;
     *ret_column = column;
+    return RC_OK;
+}
+
+/* Elements may be of several types, none of them a union again. The column says what they have in common. */
+static enum rc plan_element(struct arena *arena, const char *name, const struct avro_type *type,
+                            struct avro_field *ret_field, struct column *ret_column, struct err *err)
+{
+    uint8_t null_branch;
+    if (avro_nullable_type(type, &null_branch) != NULL)
+        return avro_field_plan(arena, name, type, ret_field, ret_column, err);
+    struct avro_field *branches = arena_zalloc(arena, (type->n_children + 1) * sizeof(*branches));
+    struct column *columns = arena_zalloc(arena, (type->n_children + 1) * sizeof(*columns));
+    if (branches == NULL || columns == NULL)
+        return plan_full(err);
+    for (size_t i = 0; i < type->n_children; i++)
+        if (type->children[i]->kind != AVRO_KIND_NULL)
+            TRY(avro_field_plan(arena, name, type->children[i], &branches[i], &columns[i], err));
+    const struct column *common = column_of_branches(type, columns);
+    *ret_column = common != NULL ? *common : (struct column){.name = name, .type = COLUMN_NESTED};
+    *ret_field = (struct avro_field){
+        .op = FIELD_OP_UNION, .null_branch = AVRO_NO_NULL, .type = type, .parts = branches, .part_columns = columns};
     return RC_OK;
 }
 
@@ -291,10 +334,25 @@ static bool visit_nested(const struct avro_field *field, struct reader *r, const
     return true;
 }
 
+static bool visit_branch(const struct avro_field *field, struct reader *r, const struct avro_visitor *visitor,
+                         void *context)
+{
+    const struct avro_value null = {.kind = AVRO_VALUE_NULL};
+    uint64_t branch = (uint64_t)avro_get_long(r);
+    if (reader_failed(r) || branch >= field->type->n_children)
+        return false;
+    if (field->type->children[branch]->kind != AVRO_KIND_NULL)
+        return visit(&field->parts[branch], &field->part_columns[branch], r, visitor, context);
+    visitor->value(context, &field->part_columns[branch], &null);
+    return true;
+}
+
 static bool visit(const struct avro_field *field, const struct column *column, struct reader *r,
                   const struct avro_visitor *visitor, void *context)
 {
     struct avro_value value;
+    if (field->op == FIELD_OP_UNION)
+        return visit_branch(field, r, visitor, context);
     if (field->op != FIELD_OP_NESTED) {
         avro_field_read(field, r, &value);
     } else if (avro_read_branch(r, field->null_branch)) {

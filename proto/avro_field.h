@@ -22,6 +22,7 @@ enum avro_field_op {
     FIELD_OP_DECIMAL_VARIABLE, /* record {scale, value} */
     FIELD_OP_DECIMAL_VARIABLE_SWAPPED,
     FIELD_OP_NESTED, /* array, map, record: passed over, taken apart by avro_value_visit */
+    FIELD_OP_UNION,  /* of several types, among an array's elements only: avro_value_visit takes the branch */
 };
 
 struct avro_field {
@@ -30,7 +31,7 @@ struct avro_field {
     int32_t scale;
     int32_t multiply, divide; /* LONG, INT: brings the source's unit to the column's; 0: as it is */
     const struct avro_type *type;
-    const struct avro_field *parts; /* NESTED: an array's and a map's one, a record's fields */
+    const struct avro_field *parts; /* NESTED: an array's and a map's one, a record's fields; UNION: its branches */
     const struct column *part_columns;
 };
 
@@ -151,6 +152,7 @@ static inline void avro_field_read(const struct avro_field *field, struct reader
     case FIELD_OP_DECIMAL_VARIABLE: avro_read_variable_decimal(r, false, ret); break;
     case FIELD_OP_DECIMAL_VARIABLE_SWAPPED: avro_read_variable_decimal(r, true, ret); break;
     case FIELD_OP_NESTED: avro_read_nested(field, r, ret); break;
+    case FIELD_OP_UNION: avro_get_fail(r); break; /* never a column's */
     }
 }
 

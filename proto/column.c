@@ -196,17 +196,33 @@ static void put_type(struct buf *out, const struct column *column, struct avro_k
         buf_printf(out, "\"%s\"", form->avro);
 }
 
+static void put_array(struct buf *out, const struct column *column, int dimensions,
+                      struct avro_known_names *known_names)
+{
+    buf_put_str(out, "{\"type\":\"array\",\"items\":[\"null\",");
+    put_type(out, column, known_names);
+    if (dimensions > 1) {
+        buf_put_u8(out, ',');
+        put_array(out, column, dimensions - 1, known_names);
+    }
+    buf_put_str(out, "]}");
+}
+
 void avro_schema_put_column_type(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
     if (column->optional)
         buf_put_str(out, "[\"null\",");
     if (column->is_array)
-        buf_put_str(out, "{\"type\":\"array\",\"items\":[\"null\",");
-    put_type(out, column, known_names);
-    if (column->is_array)
-        buf_put_str(out, "]}");
+        put_array(out, column, MAX(column->dimensions, 1), known_names);
+    else
+        put_type(out, column, known_names);
     if (column->optional)
         buf_put_u8(out, ']');
+}
+
+bool column_can_nest(const struct column *column)
+{
+    return column->type != COLUMN_DOUBLE_VECTOR && column->type != COLUMN_FLOAT_VECTOR;
 }
 
 bool column_is_nested(const struct column *column)

@@ -57,6 +57,7 @@ struct column {
     enum column_type type;
     bool optional;           /* Avro ["null", T], default null */
     bool is_array;           /* of elements that are this type or null */
+    int dimensions;          /* of an array: an element may be an array too, so many levels in all; 0 is 1 */
     int precision, scale;    /* DECIMAL; precision 0: not known */
     int length;              /* characters a text can have, bits that BITS have; 0: not known */
     const char *source_type; /* "VARCHAR", travels as __debezium.source.column.type; NULL: does not travel */
@@ -74,6 +75,8 @@ struct table_shape {
 
 /* An Avro array, map or record: in the warehouse it is one value with parts. */
 bool column_is_nested(const struct column *column);
+/* Whether an array of these can have elements that are arrays: a union has one array at most. */
+bool column_can_nest(const struct column *column);
 /* Appends a column's Avro type (with the null union when optional). */
 void column_put_avro_type(struct buf *out, const struct column *column);
 /* Avro names allow [A-Za-z_][A-Za-z0-9_]*: anything else becomes '_', a leading digit gets one in front (Debezium's

@@ -236,6 +236,7 @@ enum rc pg_session_take_relation(struct source *source, PGconn *conn, const stru
                                                 .modes = pg_type_modes_of(source->config)};
     TRY(pg_catalog_facts(conn, announced, source->facts_arena, &facts, err));
     TRY(pg_relation_compile(announced, &facts, &options, &relation, err));
+    pg_relation_keep_dimensions(relation, pg_relcache_find(source->relcache, announced->id));
     enum rc rc = relation->captured ? announce_or_stop(source, conn, relation, err) : RC_OK;
     if (rc != RC_OK) {
         pg_relation_free(relation);
@@ -248,12 +249,25 @@ enum rc pg_session_take_relation(struct source *source, PGconn *conn, const stru
     return RC_OK;
 }
 
+static void tell_wider(const struct pg_relation *relation, size_t column, int dimensions)
+{
+    char table[2 * PG_NAME_BYTES + 2];
+    qualified_name(relation, table);
+    log_info("schema_widened", LOG_STR("table", table), LOG_STR("column", relation->shape.columns[column].name),
+             LOG_I64("dimensions", dimensions));
+}
+
 enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err)
 {
-    uint32_t column = source->emitter.null_column;
-    if (relation->is_key[column])
+    uint32_t column = source->emitter.narrow_column;
+    int dimensions = source->emitter.dimensions;
+    if (dimensions == 0 && relation->is_key[column])
         return err_set(err, ERR_PGOUTPUT_MALFORMED, "key column \"%s\" of table %s.%s is null",
                        relation->shape.columns[column].name, relation->schema, relation->name);
-    relation->shape.columns[column].optional = true;
+    if (dimensions == 0)
+        relation->shape.columns[column].optional = true;
+    else
+        pg_relation_set_dimensions(relation, column, dimensions);
+    tell_wider(relation, column, dimensions);
     return announce_patiently(source, relation, false, err);
 }

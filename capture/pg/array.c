@@ -4,7 +4,10 @@
 
 #include "proto/avro_put.h"
 
-enum { ELEMENT_STACK_BYTES = 1024 };
+enum {
+    ELEMENT_STACK_BYTES = 1024,
+    BRANCH_ARRAY = 2, /* of an element's union, behind null and the element's type */
+};
 
 /* What stands between two delimiters, without its quotes; escapes are still in it. */
 struct element {
@@ -109,13 +112,11 @@ static bool put_element(const struct pg_encoder *encoder, const struct element *
     return put_unescaped(encoder, element, out);
 }
 
-bool pg_array_put(const struct pg_encoder *encoder, struct slice text, struct buf *out)
+static bool put_elements(const struct pg_encoder *encoder, struct slice elements, struct buf *out)
 {
-    struct slice elements, rest;
+    struct slice rest;
     struct element element;
     int64_t n = 0;
-    if (!strip(text, &elements))
-        return false;
     for (rest = elements; rest.len > 0; n++)
         if (!take_element(&rest, encoder->delimiter, &element))
             return false;
@@ -126,4 +127,75 @@ bool pg_array_put(const struct pg_encoder *encoder, struct slice text, struct bu
             return false;
     avro_put_long(out, 0);
     return true;
+}
+
+/* How many bytes the array in front has, its braces too; 0: it does not end. */
+static size_t array_len(struct slice text)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && c == '{')
+            depth++;
+        else if (!quoted && c == '}' && --depth == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* What stands between the braces of the array in front, and the delimiter behind it, as with elements. */
+static bool take_array(struct slice *rest, char delimiter, struct slice *ret_elements)
+{
+    size_t len = rest->ptr[0] == '{' ? array_len(*rest) : 0;
+    if (len <= 2) /* only a whole array is empty */
+        return false;
+    *ret_elements = slice_of(rest->ptr + 1, len - 2);
+    if (len < rest->len && (rest->ptr[len++] != (uint8_t)delimiter || len == rest->len))
+        return false;
+    *rest = slice_of(rest->ptr + len, rest->len - len);
+    return true;
+}
+
+/* All elements stand on the innermost level: arrays have the same number of dimensions everywhere. */
+static bool put_dimension(const struct pg_encoder *encoder, struct slice elements, int dimensions, struct buf *out)
+{
+    struct slice rest, inner;
+    int64_t n = 0;
+    if (dimensions == 1)
+        return put_elements(encoder, elements, out);
+    for (rest = elements; rest.len > 0; n++)
+        if (!take_array(&rest, encoder->delimiter, &inner))
+            return false;
+    avro_put_long(out, n);
+    for (rest = elements; rest.len > 0;) {
+        avro_put_long(out, BRANCH_ARRAY);
+        if (!take_array(&rest, encoder->delimiter, &inner) || !put_dimension(encoder, inner, dimensions - 1, out))
+            return false;
+    }
+    avro_put_long(out, 0);
+    return true;
+}
+
+int pg_array_dimensions(struct slice text)
+{
+    struct slice elements;
+    int dimensions = 1;
+    if (!strip(text, &elements))
+        return 0;
+    while ((size_t)dimensions <= elements.len && elements.ptr[dimensions - 1] == '{')
+        dimensions++;
+    return dimensions;
+}
+
+bool pg_array_put(const struct pg_encoder *encoder, struct slice text, struct buf *out)
+{
+    struct slice elements;
+    int dimensions = pg_array_dimensions(text);
+    return dimensions > 0 && dimensions <= encoder->dimensions && strip(text, &elements) &&
+           put_dimension(encoder, elements, dimensions, out);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "capture/pg/array.h"
 #include "proto/avro_put.h"
 #include "proto/key_text.h"
 #include "proto/reject.h"
@@ -13,6 +14,7 @@ enum outcome {
     PUT_OK,
     PUT_BAD_VALUE, /* a value that its type, or Avro, has no place for */
     PUT_NULL,      /* a null where the schema has none */
+    PUT_DEEP,      /* an array of more dimensions than the schema has */
     PUT_NO_KEY,    /* the key did not travel */
 };
 
@@ -21,6 +23,7 @@ struct draft {
     struct buf buf;
     size_t key_end, value_end, moved_end, other_end;
     uint32_t column; /* where it went wrong */
+    int dimensions;  /* PUT_DEEP */
     bool has_unchanged;
     uint8_t unchanged[(PGOUTPUT_MAX_COLUMNS + 7) / 8];
 };
@@ -57,6 +60,15 @@ static void put_unchanged(const struct pg_relation *relation, size_t i, struct d
     put_missing(relation, i, &draft->buf);
 }
 
+/* Why a value could not be put. */
+static enum outcome fault_of(const struct pg_relation *relation, size_t i, struct slice text, struct draft *draft)
+{
+    const struct pg_encoder *encoder = &relation->encoders[i];
+    draft->dimensions = encoder->is_array ? pg_array_dimensions(text) : 0;
+    bool can_grow = column_can_nest(&relation->shape.columns[i]) && draft->dimensions <= PG_ARRAY_MAX_DIMENSIONS;
+    return can_grow && draft->dimensions > encoder->dimensions ? PUT_DEEP : PUT_BAD_VALUE;
+}
+
 static inline enum outcome put_value(const struct pg_relation *relation, size_t i, const struct pgoutput_value *value,
                                      struct draft *draft)
 {
@@ -70,7 +82,9 @@ static inline enum outcome put_value(const struct pg_relation *relation, size_t 
     }
     if (optional)
         avro_put_some(&draft->buf);
-    return LIKELY(pg_encoder_put(&relation->encoders[i], value->text, &draft->buf)) ? PUT_OK : PUT_BAD_VALUE;
+    if (LIKELY(pg_encoder_put(&relation->encoders[i], value->text, &draft->buf)))
+        return PUT_OK;
+    return fault_of(relation, i, value->text, draft);
 }
 
 /* A whole row. `old`, when it is a whole one too, has what an unchanged TOAST value was. */
@@ -125,7 +139,7 @@ static enum outcome put_key(const struct pg_relation *relation, const struct pgo
         if (value->kind != PGOUTPUT_TUPLE_TEXT)
             return PUT_NO_KEY;
         if (!pg_encoder_put(&relation->encoders[i], value->text, &draft->buf))
-            return PUT_BAD_VALUE;
+            return fault_of(relation, i, value->text, draft);
     }
     return PUT_OK;
 }
@@ -352,17 +366,21 @@ static enum rc misfit(struct err *err, const struct pg_relation *relation, uint1
 
 /* What an outcome other than PUT_OK means for the caller of the module. */
 static enum rc settle(struct pg_emitter *emitter, const struct pg_relation *relation, enum outcome outcome,
-                      uint32_t column, char op, const struct pgoutput_tuple *before, const struct pgoutput_tuple *after,
-                      struct batch *batch, struct err *err)
+                      const struct draft *draft, char op, const struct pgoutput_tuple *before,
+                      const struct pgoutput_tuple *after, struct batch *batch, struct err *err)
 {
     switch (outcome) {
     case PUT_OK: return RC_OK;
-    case PUT_NULL: emitter->null_column = column; return RC_AGAIN;
-    case PUT_BAD_VALUE: return reject_value(emitter, relation, column, op, before, after, batch, err);
+    case PUT_BAD_VALUE: return reject_value(emitter, relation, draft->column, op, before, after, batch, err);
+    case PUT_NULL:
+    case PUT_DEEP:
+        emitter->narrow_column = draft->column;
+        emitter->dimensions = outcome == PUT_DEEP ? draft->dimensions : 0;
+        return RC_AGAIN;
     case PUT_NO_KEY: break;
     }
     return err_set(err, ERR_PGOUTPUT_MALFORMED, "a change of table %s.%s came without key column \"%s\"",
-                   relation->schema, relation->name, relation->shape.columns[column].name);
+                   relation->schema, relation->name, relation->shape.columns[draft->column].name);
 }
 
 /* key, null, after: create, read. */
@@ -390,7 +408,7 @@ static enum rc emit_after(struct pg_emitter *emitter, const struct pg_relation *
         return misfit(err, relation, row->n);
     enum outcome outcome = draft_after(emitter, relation, op, row, draft_open(&draft, batch));
     if (UNLIKELY(outcome != PUT_OK))
-        return settle(emitter, relation, outcome, draft.column, (char)op, NULL, row, batch, err);
+        return settle(emitter, relation, outcome, &draft, (char)op, NULL, row, batch, err);
     return draft_add(emitter, relation, &draft, false, batch, err);
 }
 
@@ -421,7 +439,7 @@ static enum rc emit_delete(struct pg_emitter *emitter, const struct pg_relation 
         return misfit(err, relation, old->n);
     enum outcome outcome = draft_delete(emitter, relation, old, whole, (struct slice){0}, draft_open(&draft, batch));
     if (outcome != PUT_OK)
-        return settle(emitter, relation, outcome, draft.column, OP_DELETE, old, NULL, batch, err);
+        return settle(emitter, relation, outcome, &draft, OP_DELETE, old, NULL, batch, err);
     return draft_add(emitter, relation, &draft, true, batch, err);
 }
 
@@ -510,14 +528,14 @@ static enum rc emit_update(struct pg_emitter *emitter, const struct pg_relation 
             return draft_add(emitter, relation, &draft, false, batch, err);
     }
     if (outcome != PUT_OK)
-        return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
+        return settle(emitter, relation, outcome, &draft, OP_UPDATE, old, &msg->new_tuple, batch, err);
 
     /* A dry run of the second event first: both or none, whatever the values are. */
     outcome = draft_update(emitter, relation, msg, &move, draft_open(&draft, batch));
     if (outcome == PUT_OK)
         outcome = draft_delete(emitter, relation, old, old_is_whole, move.new_text, draft_open(&draft, batch));
     if (outcome != PUT_OK)
-        return settle(emitter, relation, outcome, draft.column, OP_UPDATE, old, &msg->new_tuple, batch, err);
+        return settle(emitter, relation, outcome, &draft, OP_UPDATE, old, &msg->new_tuple, batch, err);
     TRY(draft_add(emitter, relation, &draft, true, batch, err));
     outcome = draft_update(emitter, relation, msg, &move, draft_open(&draft, batch));
     if (outcome != PUT_OK)

@@ -23,8 +23,9 @@ struct pg_emitter {
     int64_t commit_time_us;
     int64_t now_us; /* wall clock, refreshed once in a while */
     bool snapshot;
-    bool tombstones;      /* a delete is followed by one */
-    uint32_t null_column; /* set with PG_EMIT_RELAX */
+    bool tombstones;        /* a delete is followed by one */
+    uint32_t narrow_column; /* set with RC_AGAIN */
+    int dimensions;         /* that its array has to have room for; 0: it has to become optional */
 };
 
 /* At a transaction's begin: it has no origin until one is announced. */
@@ -33,9 +34,9 @@ MUST_CHECK enum rc pg_emit_origin(struct pg_emitter *emitter, const struct pgout
 
 enum { PG_EMIT_MAX_RECORDS_A_ROW = 2 }; /* a changed key: delete and create */
 
-/* One row's change; of a stopped table, a reject. RC_AGAIN: the row holds a null that the schema does not allow;
- * relation->shape.columns[null_column] has to become optional, then the same call again: nothing was added.
- */
+/* One row's change; of a stopped table, a reject. RC_AGAIN: the row holds a null, or an array of more dimensions, that the
+ * schema has no room for; relation->shape.columns[narrow_column] has to become wider, then the same call again: nothing
+ * was added. */
 MUST_CHECK enum rc pg_emit_row(struct pg_emitter *emitter, struct pg_relation *relation, const struct pgoutput_msg *msg,
                                struct batch *batch, struct err *err);
 /* A row of the first copy. A stopped table cannot be copied: its stop_code. */

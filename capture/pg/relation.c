@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "capture/pg/array.h"
 #include "capture/publisher.h"
 #include "proto/registry.h"
 
@@ -299,6 +300,24 @@ void pg_relation_stop(struct pg_relation *relation, const struct err *why)
     relation->stop_why = arena_strdup(relation->arena, slice_of_str(why->msg));
 }
 
+void pg_relation_set_dimensions(struct pg_relation *relation, size_t column, int dimensions)
+{
+    relation->shape.columns[column].dimensions = dimensions;
+    relation->encoders[column].dimensions = dimensions;
+}
+
+void pg_relation_keep_dimensions(struct pg_relation *relation, const struct pg_relation *older)
+{
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        const struct column *column = &relation->shape.columns[i];
+        for (size_t j = 0; older != NULL && column->is_array && j < older->shape.n_columns; j++) {
+            const struct column *was = &older->shape.columns[j];
+            if (strcmp(was->name, column->name) == 0 && was->is_array && was->dimensions > column->dimensions)
+                pg_relation_set_dimensions(relation, i, was->dimensions);
+        }
+    }
+}
+
 /* ---- announcing ---- */
 
 static enum rc register_schema(const struct pg_relation *relation, const char *part, const struct buf *schema,
@@ -336,17 +355,51 @@ static bool make_optional(struct pg_relation *relation)
     return changed;
 }
 
-/* The first refusal is the one that a person should read. */
+/* One dimension more for every array. False: none can have more. */
+static bool deepen_arrays(struct pg_relation *relation)
+{
+    bool changed = false;
+    for (size_t i = 0; i < relation->shape.n_columns; i++) {
+        const struct column *column = &relation->shape.columns[i];
+        if (!column->is_array || !column_can_nest(column) || column->dimensions == PG_ARRAY_MAX_DIMENSIONS)
+            continue;
+        pg_relation_set_dimensions(relation, i, column->dimensions + 1);
+        changed = true;
+    }
+    return changed;
+}
+
+static enum rc register_wider(struct pg_relation *relation, struct registry *registry, struct err *err)
+{
+    enum rc rc = err_set(err, ERR_REGISTRY_INCOMPATIBLE, "table %s.%s has no wider schema", relation->schema,
+                         relation->name);
+    while (rc != RC_OK && err->code == ERR_REGISTRY_INCOMPATIBLE &&
+           (make_optional(relation) || deepen_arrays(relation)))
+        rc = register_value(relation, registry, err);
+    return rc;
+}
+
+/* The first refusal is the one that a person should read, and the schema that it was about is the next to be tried. */
 static enum rc register_values(struct pg_relation *relation, struct registry *registry, struct err *err)
 {
-    struct err second;
+    struct err later;
     enum rc rc = register_value(relation, registry, err);
-    if (rc == RC_OK || err->code != ERR_REGISTRY_INCOMPATIBLE || !make_optional(relation))
+    if (rc == RC_OK || err->code != ERR_REGISTRY_INCOMPATIBLE)
         return rc;
-    rc = register_value(relation, registry, &second);
-    if (rc != RC_OK && second.code != ERR_REGISTRY_INCOMPATIBLE)
-        *err = second;
-    return rc;
+    size_t columns_bytes = relation->shape.n_columns * sizeof(struct column);
+    SCOPED(buf_done) struct buf columns = buf_new(columns_bytes + 1);
+    buf_put(&columns, relation->shape.columns, columns_bytes);
+    enum rc wider_rc = register_wider(relation, registry, &later);
+    if (wider_rc == RC_OK)
+        return RC_OK;
+    for (size_t i = 0; !columns.failed && i < relation->shape.n_columns; i++) {
+        relation->shape.columns[i] = ((const struct column *)(const void *)columns.ptr)[i];
+        relation->encoders[i].dimensions = relation->shape.columns[i].dimensions;
+    }
+    if (later.code == ERR_REGISTRY_INCOMPATIBLE)
+        return rc;
+    *err = later;
+    return wider_rc;
 }
 
 enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,

@@ -51,12 +51,17 @@ void pg_relation_free(struct pg_relation *relation);
 /* No events can be made of this version: why is copied in. */
 void pg_relation_stop(struct pg_relation *relation, const struct err *why);
 
+/* The column is an array; from its next announcement on it has room for so many dimensions. */
+void pg_relation_set_dimensions(struct pg_relation *relation, size_t column, int dimensions);
+/* Arrays keep the dimensions that they had in an older version of the table; NULL: there is none. */
+void pg_relation_keep_dimensions(struct pg_relation *relation, const struct pg_relation *older);
+
 struct publisher;
 struct registry;
-/* Topic made, schemas registered; again after a column became optional. A registry that refuses the schemas as
- * incompatible is asked again with every column optional that is not in the key: not null added or set later is
- * no other encoding that a reader could stumble over, and the only change that most registries refuse without
- * need. ERR_SCHEMA_UNSUPPORTED: no events can be made of this table. */
+/* Topic made, schemas registered; again after a column became wider. A registry that refuses the schemas as
+ * incompatible is asked again with every column optional that is not in the key, and then with ever more dimensions of
+ * arrays: not null added or set later, and what we no longer know of arrays after a start, are no other encoding that
+ * a reader could stumble over. ERR_SCHEMA_UNSUPPORTED: no events can be made of this table. */
 MUST_CHECK enum rc pg_relation_announce(struct pg_relation *relation, const char *prefix, const char *database,
                                         struct registry *registry, struct publisher *publisher, struct err *err);
 

@@ -82,8 +82,8 @@ MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
 /* Once in a while: ERR_PG_PUBLICATION_WIDENED when a table joined the publication since the session began, which the
  * next session then copies. */
 MUST_CHECK enum rc pg_session_watch_publication(struct source *source, struct err *err);
-/* After RC_AGAIN of pg_emit_*: the column that held an unexpected null becomes optional, in a new schema
- * version. */
+/* After RC_AGAIN of pg_emit_*: the column that held an unexpected null becomes optional, or its arrays get more
+ * dimensions, in a new schema version. */
 MUST_CHECK enum rc pg_session_relax(struct source *source, struct pg_relation *relation, struct err *err);
 /* The mark of the batch's end from source->state, pos and commit_time_us. */
 MUST_CHECK enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_kind kind, bool cut,

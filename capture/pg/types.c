@@ -260,9 +260,11 @@ void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *mo
     struct form form = form_of(type, modes, ret_column, ret_encoder);
     ret_column->type = form.type;
     ret_column->is_array = type->is_array;
+    ret_column->dimensions = type->is_array;
     ret_encoder->encoding = form.encoding;
     ret_encoder->is_uuid = type->oid == OID_UUID;
     ret_encoder->is_array = type->is_array;
+    ret_encoder->dimensions = type->is_array;
     ret_encoder->delimiter = type->delimiter;
     ret_encoder->unavailable_value = has_placeholder(type, form) ? modes->unavailable_value : NULL;
 }

@@ -66,7 +66,8 @@ struct pg_encoder {
     int scale;       /* NUMERIC*, MONEY: digits after the point; TIMESTAMPTZ: of a second, 0: as many as needed */
     bool check_utf8; /* the server does not promise it */
     bool is_uuid;
-    bool is_array; /* all above is about the elements */
+    bool is_array;  /* all above is about the elements */
+    int dimensions; /* of an array: the most that the schema has room for */
     char delimiter;
     const char *unavailable_value; /* NULL: Debezium has none for this type */
 };
@@ -77,7 +78,7 @@ void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *mo
                       struct pg_encoder *ret_encoder);
 
 /* One value, without a union branch. false: the text is not one that the type allows, or the type on the wire
- * has no place for it (numeric NaN, an array of two dimensions); what was put is to be dropped. */
+ * has no place for it (numeric NaN, an array of more dimensions than the schema has); what was put is to be dropped. */
 MUST_CHECK bool pg_encoder_put(const struct pg_encoder *encoder, struct slice text, struct buf *out);
 /* The same for one that is no array, or for an element of one. */
 MUST_CHECK bool pg_encoder_put_one(const struct pg_encoder *encoder, struct slice text, struct buf *out);

@@ -1,4 +1,5 @@
-/* Input: one byte that chooses a type and its modes, then a value's text. What is accepted must be read back by a plan of
+/* Input: one byte that chooses a type and its modes, its first bit whether the schema has seen arrays of three
+ * dimensions, then a value's text. What is accepted must be read back by a plan of
  * the schema that the type makes: all of it, and no more. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,7 @@
 #include "proto/envelope.h"
 #include "proto/event.h"
 
-enum { SCHEMA_MAX_BYTES = 1 << 14, VALUE_ROOM = 1 << 12 };
+enum { SCHEMA_MAX_BYTES = 1 << 14, VALUE_ROOM = 1 << 12, DEEP = 0x80, DEEP_DIMENSIONS = 3 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -98,25 +99,29 @@ static void read_back(const struct key_plan *plan, struct slice encoded)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct key_plan *plans[ARRAY_LEN(kinds)];
+    static struct key_plan *plans[2][ARRAY_LEN(kinds)];
     if (size == 0)
         return 0;
-    size_t kind = data[0] % ARRAY_LEN(kinds);
+    bool deep = (data[0] & DEEP) != 0;
+    size_t kind = (data[0] & ~DEEP) % ARRAY_LEN(kinds);
     struct column column = {.name = "c"};
     struct pg_encoder encoder = {.check_utf8 = true};
     SCOPED(buf_done) struct buf out = buf_new(8 * size + VALUE_ROOM);
     pg_type_describe(&kinds[kind].type, &kinds[kind].modes, &column, &encoder);
-    if (plans[kind] == NULL)
-        plans[kind] = plan_of(&column);
+    if (deep && column.is_array && column_can_nest(&column))
+        column.dimensions = encoder.dimensions = DEEP_DIMENSIONS;
+    struct key_plan **plan = &plans[deep][kind];
+    if (*plan == NULL)
+        *plan = plan_of(&column);
     bool accepted = pg_encoder_put(&encoder, slice_of(data + 1, size - 1), &out);
     must(!out.failed);
     if (accepted)
-        read_back(plans[kind], buf_slice(&out));
+        read_back(*plan, buf_slice(&out));
     buf_clear(&out);
     pg_encoder_put_zero(&encoder, &out);
-    read_back(plans[kind], buf_slice(&out));
+    read_back(*plan, buf_slice(&out));
     buf_clear(&out);
     if (pg_encoder_put_unavailable(&encoder, &out))
-        read_back(plans[kind], buf_slice(&out));
+        read_back(*plan, buf_slice(&out));
     return 0;
 }

@@ -594,6 +594,33 @@ def test_compatibility_is_decided_by_a_person_and_only_where_it_must(road, reade
     assert worker.log_events("session_failed") == []
 
 
+def test_an_array_gets_more_dimensions_when_a_value_has_them(road, reader, registry, registered):
+    """BACKWARD allows it, also after a start that knows nothing of them. No row waits, none is rejected."""
+    worker = registered
+    body = json.dumps({"compatibility": "BACKWARD"}).encode()
+    assert registry.hand_on("PUT", f"/config/{road.prefix}.public.t-value", body)[0] == 200
+    road.sql("alter table t add column grid int[], add column words text[] not null default '{}'")
+    values = [[1, None], [], [[1, 2], [3, None]], [4], None, [[[5]], [[6]]], [7, 8]]
+    for number, value in enumerate(values, 1):
+        road.sql("insert into t (id, grid, words) values (%s, %s, %s)", (number, value, [["a", "{b}"]]))
+    road.sql("insert into t (id, grid) values (8, '[0:1][5:5]={{9},{10}}')")
+    caught_up(road, worker)
+    wanted = [{"id": n, "v": None, "grid": value, "words": [["a", "{b}"]]} for n, value in enumerate(values, 1)]
+    wanted.append({"id": 8, "v": None, "grid": [[9], [10]], "words": []})
+    assert reader.rows("public.t")[1:] == wanted
+    widened = [(event["column"], event["dimensions"]) for event in worker.log_events("schema_widened")]
+    assert widened == [("words", 2), ("grid", 2), ("grid", 3)]
+
+    worker.stop()
+    road.sql("alter table t add column later int")
+    road.sql("insert into t (id, grid, later) values (9, '{11}', 1)")
+    worker.start()
+    caught_up(road, worker)
+    assert reader.rows("public.t")[9:] == [{"id": 9, "v": None, "grid": [11], "words": [], "later": 1}]
+    assert worker.log_events("registry_waiting") == []
+    assert road.reject_records() == []
+
+
 def test_a_schema_is_registered_once_however_often_it_comes_back(road, reader, registry, registered):
     """Two shapes in turn, and three sessions: one registration each."""
     worker = registered

@@ -276,7 +276,7 @@ static void unexpected_null_asks_for_an_optional_column_and_adds_nothing(void **
     msg.row.old = PGOUTPUT_OLD_NONE;
     tuple_of(&msg.new_tuple, "1|2|~|y|~");
     CHECK_EQ(RC_AGAIN, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "a null in a not null column");
-    CHECK_EQ(2, f.emitter.null_column, "which one");
+    CHECK_EQ(2, f.emitter.narrow_column, "which one");
     CHECK_EQ(0, f.batch->n_records, "nothing was added");
     CHECK_EQ(0, f.emitter.ordinal, "nothing was counted");
     f.relation->shape.columns[2].optional = true;
@@ -298,6 +298,62 @@ static void null_key_and_wrong_width_are_malformed(void **state)
     CHECK_EQ(RC_FATAL, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "a column is missing");
     CHECK_EQ(ERR_PGOUTPUT_MALFORMED, err.code, "a column is missing");
     fixture_done(&f);
+}
+
+static void an_array_of_more_dimensions_asks_for_room_and_adds_nothing(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    struct pg_type ints = {.oid = 23, .typmod = -1, .is_array = true, .delimiter = ','};
+    struct pg_type vectors = {.oid = 20000, .typmod = -1, .name = "vector", .is_array = true, .delimiter = ','};
+    msg.type = PGOUTPUT_INSERT;
+    msg.row.old = PGOUTPUT_OLD_NONE;
+    tuple_of(&msg.new_tuple, "1|2|x|{{1,2}}|~");
+    pg_type_describe(&ints, &options.modes, &f.relation->shape.columns[3], &f.relation->encoders[3]);
+    CHECK_EQ(RC_AGAIN, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), "two dimensions where one was seen");
+    CHECK_EQ(3, f.emitter.narrow_column, "which one");
+    CHECK_EQ(2, f.emitter.dimensions, "how many it needs");
+    CHECK_EQ(0, f.batch->n_records, "nothing was added");
+    pg_relation_set_dimensions(f.relation, 3, 2);
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_EQ(2, f.relation->shape.columns[3].dimensions, "the schema's, too");
+    CHECK_EQ(f.relation->topic_index, f.batch->records[0].topic, "then it is an event");
+
+    tuple_of(&msg.new_tuple, "1|2|x|{{1,2}|~");
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_EQ(f.emitter.rejects_topic, f.batch->records[1].topic, "what is no array is not asked about");
+    tuple_of(&msg.new_tuple, "1|2|x|{{{{{{{1}}}}}}}|~");
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_EQ(f.emitter.rejects_topic, f.batch->records[2].topic, "nor are seven dimensions, which no server has");
+    tuple_of(&msg.new_tuple, "1|2|x|{{\"[1]\"}}|~");
+    pg_type_describe(&vectors, &options.modes, &f.relation->shape.columns[3], &f.relation->encoders[3]);
+    ASSERT_OK(pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), &err);
+    CHECK_EQ(f.emitter.rejects_topic, f.batch->records[3].topic, "a vector is an array itself: a union has one");
+    fixture_done(&f);
+}
+
+static void a_new_version_of_a_table_keeps_the_dimensions(void **state)
+{
+    (void)state;
+    struct pg_relation *older = relation_of('d'), *newer = relation_of('d');
+    struct pg_type ints = {.oid = 23, .typmod = -1, .is_array = true, .delimiter = ','};
+    for (size_t i = 2; i < 5; i++) {
+        pg_type_describe(&ints, &options.modes, &older->shape.columns[i], &older->encoders[i]);
+        if (i > 2)
+            pg_type_describe(&ints, &options.modes, &newer->shape.columns[i], &newer->encoders[i]);
+        pg_relation_set_dimensions(older, i, 3);
+    }
+    newer->shape.columns[4].name = "renamed";
+    pg_relation_keep_dimensions(newer, NULL);
+    CHECK_EQ(1, newer->shape.columns[3].dimensions, "a table that was not known");
+    pg_relation_keep_dimensions(newer, older);
+    CHECK_EQ(0, newer->encoders[2].dimensions, "no array any more");
+    CHECK_EQ(3, newer->shape.columns[3].dimensions, "the same column");
+    CHECK_EQ(3, newer->encoders[3].dimensions, "its encoder");
+    CHECK_EQ(1, newer->shape.columns[4].dimensions, "another column");
+    pg_relation_free(older);
+    pg_relation_free(newer);
 }
 
 static void truncate_and_read_events(void **state)
@@ -609,6 +665,8 @@ int main(void)
         cmocka_unit_test(what_kafka_has_is_counted_and_not_added),
         cmocka_unit_test(unexpected_null_asks_for_an_optional_column_and_adds_nothing),
         cmocka_unit_test(null_key_and_wrong_width_are_malformed),
+        cmocka_unit_test(an_array_of_more_dimensions_asks_for_room_and_adds_nothing),
+        cmocka_unit_test(a_new_version_of_a_table_keeps_the_dimensions),
         cmocka_unit_test(truncate_and_read_events),
         cmocka_unit_test(tombstones_can_be_left_out),
         cmocka_unit_test(keys_can_be_chosen),

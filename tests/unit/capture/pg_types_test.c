@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "capture/pg/array.h"
 #include "capture/pg/datetime.h"
 #include "capture/pg/types.h"
 
@@ -179,7 +180,7 @@ static const struct {
     {"an array",                          ARRAY(.oid = 23), {0}, "{1,-1}",              "040202020100"},
     {"an array with a null",              ARRAY(.oid = 23), {0}, "{NULL,1}",            "0400020200"},
     {"bounds are dropped",                ARRAY(.oid = 23), {0}, "[0:1]={1,-1}",        "040202020100"},
-    {"two dimensions are refused",        ARRAY(.oid = 23), {0}, "{{1,2},{3,4}}",       NULL},
+    {"two dimensions have no room",       ARRAY(.oid = 23), {0}, "{{1,2},{3,4}}",       NULL},
     {"also of text",                      ARRAY(.oid = 25), {0}, "{{a,b},{c,d}}",       NULL},
     {"an element of another type",        ARRAY(.oid = 23), {0}, "{1,a}",               NULL},
     {"no closing brace",                  ARRAY(.oid = 23), {0}, "{1",                  NULL},
@@ -311,6 +312,60 @@ static void the_rarer_values_become_avro(void **state)
         }
         CHECK_EQ(strlen(rarer[i].want) - 1, out.ptr[0] / 2, rarer[i].behaviour);
         CHECK_STR(rarer[i].want + 1, buf_cstr(&out) + 1, rarer[i].behaviour);
+    }
+}
+
+/* Elements: 00 null, 02 a value, 04 an array. */
+// clang-format off
+static const struct {
+    const char *behaviour;
+    struct pg_type type;
+    int dimensions; /* of the schema */
+    const char *text;
+    int seems; /* pg_array_dimensions() */
+    const char *want;
+} deep_arrays[] = {
+    {"one dimension stays as it was",        ARRAY(.oid = 23), 2, "{1,NULL}",              1, "04020200" "00"},
+    {"two dimensions",                       ARRAY(.oid = 23), 2, "{{1,2},{3,NULL}}",      2, "04" "0404" "02020204" "00" "0404" "020600" "00" "00"},
+    {"three dimensions",                     ARRAY(.oid = 23), 3, "{{{1},{2}},{{3},{4}}}", 3,
+     "04" "0404" "0402020200" "0402020400" "00" "0404" "0402020600" "0402020800" "00" "00"},
+    {"six dimensions",                       ARRAY(.oid = 23), 6, "{{{{{{1}}}}}}",         6, "0204" "0204" "0204" "0204" "0204" "020202" "000000000000"},
+    {"bounds of each dimension are dropped", ARRAY(.oid = 23), 2, "[0:0][-1:0]={{1,2}}",   2, "02" "0404" "02020204" "00" "00"},
+    {"an empty array has none",              ARRAY(.oid = 23), 2, "{}",                    1, "00"},
+    {"braces in quotes are text",            ARRAY(.oid = 25), 2, "{{\"{a}\"},{\"}\\\"{\"}}", 2, "04" "040202" "067b617d" "00" "040202" "067d227b" "00" "00"},
+    {"boxes are parted by semicolons",       {.oid = 603, .typmod = -1, .is_array = true, .delimiter = ';'}, 2,
+                                             "{{(2,2),(1,1);(0,0),(0,0)}}", 2, "02" "04" "040216" "28322c32292c28312c3129" "0216" "28302c30292c28302c3029" "00" "00"},
+    {"more than the schema has",             ARRAY(.oid = 23), 2, "{{{1}}}",               3, NULL},
+    {"levels that differ",                   ARRAY(.oid = 23), 2, "{{1},2}",               2, NULL},
+    {"levels that differ the other way",     ARRAY(.oid = 23), 2, "{1,{2}}",               1, NULL},
+    {"a deeper one inside",                  ARRAY(.oid = 23), 3, "{{1},{{2}}}",           2, NULL},
+    {"an empty one inside",                  ARRAY(.oid = 23), 2, "{{}}",                  2, NULL},
+    {"no comma between",                     ARRAY(.oid = 23), 2, "{{1}{2}}",              2, NULL},
+    {"a comma at the end",                   ARRAY(.oid = 23), 2, "{{1},}",                2, NULL},
+    {"one that does not end",                ARRAY(.oid = 23), 2, "{{1}",                  2, NULL},
+    {"one that ends too often",              ARRAY(.oid = 23), 2, "{{1}}}",                2, NULL},
+    {"braces only",                          ARRAY(.oid = 23), 6, "{{{{{{}",               6, NULL},
+    {"no array",                             ARRAY(.oid = 23), 6, "1",                     0, NULL},
+};
+// clang-format on
+
+static void arrays_have_as_many_dimensions_as_their_schema_or_fewer(void **state)
+{
+    (void)state;
+    static const struct pg_type_modes modes = PG_TYPE_MODES_DEFAULT;
+    for (size_t i = 0; i < ARRAY_LEN(deep_arrays); i++) {
+        uint8_t storage[256];
+        struct buf out = buf_over(storage, sizeof(storage));
+        struct column column = {0};
+        struct pg_encoder encoder = {0};
+        struct slice text = slice_of_str(deep_arrays[i].text);
+        pg_type_describe(&deep_arrays[i].type, &modes, &column, &encoder);
+        CHECK_EQ(1, encoder.dimensions, "one, unless more were seen");
+        encoder.dimensions = deep_arrays[i].dimensions;
+        CHECK_EQ(deep_arrays[i].want != NULL, pg_encoder_put(&encoder, text, &out), deep_arrays[i].behaviour);
+        if (deep_arrays[i].want != NULL)
+            CHECK_STR(deep_arrays[i].want, hex_of(&out), deep_arrays[i].behaviour);
+        CHECK_EQ(deep_arrays[i].seems, pg_array_dimensions(text), deep_arrays[i].behaviour);
     }
 }
 
@@ -565,6 +620,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_avro),
         cmocka_unit_test(the_rarer_values_become_avro),
+        cmocka_unit_test(arrays_have_as_many_dimensions_as_their_schema_or_fewer),
         cmocka_unit_test(types_become_columns),
         cmocka_unit_test(dates_are_days_of_the_proleptic_calendar),
         cmocka_unit_test(timestamps_are_microseconds),

@@ -19,6 +19,17 @@ static const struct {
      "{\"type\":\"string\",\"connect.parameters\":{\"__debezium.source.column.type\":\"a\\\"b\","
      "\"__debezium.source.column.length\":\"5\"}}"},
     {"only text carries its length", {.type = COLUMN_BYTES, .length = 5, .source_type = "BYTEA"}, "\"bytes\""},
+    {"an array", {.type = COLUMN_INT32, .is_array = true, .dimensions = 1},
+     "{\"type\":\"array\",\"items\":[\"null\",\"int\"]}"},
+    {"an array that does not say its dimensions has one", {.type = COLUMN_INT32, .is_array = true},
+     "{\"type\":\"array\",\"items\":[\"null\",\"int\"]}"},
+    {"an element of an array of two dimensions may be an array", {.type = COLUMN_INT32, .optional = true, .is_array = true, .dimensions = 2},
+     "[\"null\",{\"type\":\"array\",\"items\":[\"null\",\"int\",{\"type\":\"array\",\"items\":[\"null\",\"int\"]}]}]"},
+    {"a record is defined once, whatever the dimensions", {.type = COLUMN_VARIABLE_DECIMAL, .is_array = true, .dimensions = 2},
+     "{\"type\":\"array\",\"items\":[\"null\",{\"type\":\"record\",\"name\":\"VariableScaleDecimal\",\"namespace\":\"io.debezium.data\","
+     "\"fields\":[{\"name\":\"scale\",\"type\":\"int\"},{\"name\":\"value\",\"type\":\"bytes\"}],"
+     "\"connect.doc\":\"Variable scaled decimal\",\"connect.version\":1,\"connect.name\":\"io.debezium.data.VariableScaleDecimal\"},"
+     "{\"type\":\"array\",\"items\":[\"null\",\"io.debezium.data.VariableScaleDecimal\"]}]}"},
     {"labels of an enum are quoted", {.type = COLUMN_ENUM, .enum_labels = "it's,\"x\""},
      "{\"type\":\"string\",\"connect.version\":1,\"connect.parameters\":{\"allowed\":\"it's,\\\"x\\\"\"},"
      "\"connect.name\":\"io.debezium.data.Enum\"}"},

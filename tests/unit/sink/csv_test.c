@@ -374,11 +374,51 @@ static void test_nested_values_become_json(void **state)
     key_plan_free(plan);
 }
 
+/* Ints of three dimensions, and what else Avro allows among elements. */
+static const char deep_schema[] =
+    "{\"type\":\"record\",\"name\":\"Key\",\"fields\":["
+    "{\"name\":\"ints\",\"type\":{\"type\":\"array\",\"items\":[\"null\",\"int\",{\"type\":\"array\",\"items\":"
+    "[\"null\",\"int\",{\"type\":\"array\",\"items\":[\"null\",\"int\"]}]}]}},"
+    "{\"name\":\"odd\",\"type\":{\"type\":\"array\",\"items\":[\"string\",\"null\",{\"type\":\"map\",\"values\":\"long\"},"
+    "{\"type\":\"array\",\"items\":\"boolean\"}]}}]}";
+
+static void test_arrays_in_arrays_become_json(void **state)
+{
+    (void)state;
+    static const uint8_t ints[] = {6, 0, 2, 14, 4, 6, 0, 4, 2, 2, 16, 0, 2, 18, 0, 0};
+    static const uint8_t odd[] = {8, 2, 0, 2, 'a', 4, 2, 2, 'k', 20, 0, 6, 4, 1, 0, 0, 0};
+    static const char *const want[] = {"\"[null,7,[null,[8],9]]\"", "\"[null,\"\"a\"\",{\"\"k\"\":10},[true,false]]\""};
+    struct err err;
+    struct key_plan *plan = NULL;
+    struct avro_value values[2];
+    SCOPED(buf_done) struct buf key = buf_new(4096);
+    buf_put(&key, ints, sizeof(ints));
+    buf_put(&key, odd, sizeof(odd));
+    ASSERT_OK(key_plan_new(deep_schema, strlen(deep_schema), &plan, &err), &err);
+    const struct column *columns = key_plan_shape(plan)->columns;
+    CHECK_EQ(COLUMN_INT32, columns[0].type, "the type of its elements");
+    CHECK_EQ(true, columns[0].is_array, "an array");
+    CHECK_EQ(3, columns[0].dimensions, "how deep it goes");
+    CHECK_EQ(COLUMN_NESTED, columns[1].type, "another union is just nested");
+    ASSERT_OK(key_decode(plan, buf_slice(&key), values, &err), &err);
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        struct target_column target = target_column_of(&columns[i], false);
+        struct csv_column csv = csv_column_of(&target, &columns[i]);
+        struct csv_seen seen = {0};
+        SCOPED(buf_done) struct buf out = buf_new(4096);
+        CHECK_EQ(TARGET_SUPER, target.type, columns[i].name);
+        ASSERT_OK(csv_put(&out, &csv, &values[i], &seen, &err), &err);
+        CHECK_STR(want[i], buf_cstr(&out), columns[i].name);
+    }
+    key_plan_free(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_nested_values_become_json),
+        cmocka_unit_test(test_arrays_in_arrays_become_json),
         cmocka_unit_test(test_null_is_told_from_everything),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_marker_is_never_a_value),
