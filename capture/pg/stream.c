@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,12 @@
 enum {
     RECEIVE_BYTES = 1 << 20,     /* first size of the buffer; only what data gathers in it is touched */
     GATHER_US = 200,             /* how long data may gather before the next read, while it flows */
+    GATHER_MAX_US = 16000,       /* and while there is much of it */
+    MUCH_BYTES_PER_US = 8,       /* a backlog, not the work of the moment */
+    PIECE_BYTES = 16 << 10,      /* after a read of this much there may be more at once */
+    NEAR_RTT_US = 1000,          /* the source is near enough for a receive window of our choice */
+    WINDOW_BYTES = 64 << 10,     /* that window, */
+    WINDOW_BYTES_PER_US = 64,    /* and more of it for each microsecond of the way there and back */
     FLOWING_US = 1000,           /* data that came within this time of waiting for it: the stream flows */
     FEEDBACK_INTERVAL_MS = 5000, /* at least this often */
     FEEDBACK_ADVANCED_MS = 50,   /* and at most this often for progress alone */
@@ -39,7 +47,10 @@ struct pg_stream {
     size_t cap, start, end;
     char *libpq_message; /* libpq: the one handed out */
 
-    bool flows;   /* data followed at once the last time we waited */
+    bool flows;                     /* data followed at once the last time we waited */
+    int64_t gather_us;              /* of the last wait while it flowed */
+    size_t gathered;                /* bytes since it */
+    int64_t gathered_from_us, rate; /* its time; bytes per second of what came up to it */
     bool drained; /* the last read took all there was: while data flows the next one waits until more has
                      gathered */
     uint64_t wal_end, confirmed, sent;
@@ -232,13 +243,14 @@ static enum rc frame_receive(struct pg_stream *stream, struct err *err)
         ssize_t n = recv(PQsocket(stream->conn), stream->buf + stream->end, room, MSG_DONTWAIT);
         if (n > 0) {
             stream->end += (size_t)n;
-            stream->drained = (size_t)n < room;
+            stream->gathered += (size_t)n;
+            stream->drained = (size_t)n < MIN(room, (size_t)PIECE_BYTES);
             return RC_OK;
         }
         if (n == 0)
             return stream_ended(err);
         if (errno == EAGAIN) {
-            stream->flows = false;
+            stream->flows = stream->flows && stream->gathered > 0;
             return RC_AGAIN;
         }
         if (errno != EINTR)
@@ -325,6 +337,23 @@ static void nap_us(int64_t us)
     nanosleep(&time, NULL);
 }
 
+/* How long to gather now, by what came since the last time. In a backlog the window fills, the server gathers in its
+ * own socket what it would otherwise send message by message, and both sides have less to do: so the time doubles as
+ * long as the rate does not suffer, and halves when it does (the server's socket was full too, and it waited). */
+static int64_t next_gather_us(struct pg_stream *stream)
+{
+    int64_t now_us = clock_mono_us(), us = MAX(now_us - stream->gathered_from_us, INT64_C(1));
+    int64_t before = stream->rate, rate = (int64_t)stream->gathered * US_PER_S / us;
+    stream->rate += (rate - before) / 8;
+    stream->gathered = 0;
+    stream->gathered_from_us = now_us;
+    if (stream->rate < (int64_t)MUCH_BYTES_PER_US * US_PER_S)
+        return GATHER_US;
+    if (rate < before / 2)
+        return MAX(stream->gather_us / 4 * 3, (int64_t)GATHER_US);
+    return MIN(stream->gather_us / 2 * 3, (int64_t)GATHER_MAX_US);
+}
+
 /* A half-open connection: something between takes what we send and answers nothing. */
 static enum rc check_silence(struct pg_stream *stream, struct err *err)
 {
@@ -343,7 +372,8 @@ enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, s
     TRY(pg_stream_tend(stream, err));
     if (stream->flows) { /* when nothing gathered in the nap, the next read says so, and the next wait is a
                             poll */
-        nap_us(GATHER_US);
+        stream->gather_us = next_gather_us(stream);
+        nap_us(stream->gather_us);
         stream->drained = false;
         stream->flows = stream->own_framing;
         return RC_OK;
@@ -447,6 +477,19 @@ static enum rc libpq_start(struct pg_stream *stream, struct buf *command, struct
     return RC_OK;
 }
 
+/* The kernel would let the receive window grow to megabytes, and the server would fill it with a segment for each row.
+ * A small one is full soon; what gathers behind it travels in large segments. On a longer way a small window would
+ * bound the rate: there the kernel decides. */
+static void choose_window(PGconn *conn)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(PQsocket(conn), IPPROTO_TCP, TCP_INFO, &info, &len) != 0 || info.tcpi_min_rtt > NEAR_RTT_US)
+        return;
+    int bytes = WINDOW_BYTES + WINDOW_BYTES_PER_US * (int)info.tcpi_min_rtt;
+    setsockopt(PQsocket(conn), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 static int64_t feedback_interval_ms(int64_t sender_timeout_ms)
 {
     int64_t third_ms = sender_timeout_ms / 3;
@@ -471,11 +514,14 @@ enum rc pg_stream_start(PGconn *replication, const struct pg_stream_options *opt
                                  .feedback_ms = feedback_interval_ms(options->sender_timeout_ms),
                                  .silence_max_ms = options->silence_max_ms,
                                  .heard_mono_ms = clock_mono_ms(),
+                                 .gather_us = GATHER_US,
                                  .buf = receive,
                                  .cap = RECEIVE_BYTES,
                                  .wal_end = start_lsn,
                                  .confirmed = start_lsn,
                                  .sent = start_lsn};
+    if (stream->own_framing)
+        choose_window(replication);
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0); /* of this thread: naps are shorter than the usual slack */
     enum rc rc = stream->own_framing ? own_start(stream, &command, err) : libpq_start(stream, &command, err);
     if (rc != RC_OK) {

@@ -2,9 +2,11 @@
  * https://www.postgresql.org/docs/current/protocol-replication.html
  *
  * Without TLS the bytes are read from the socket itself into one large buffer; with it through libpq. The
- * walsender sends every message by itself while the socket is writable, so a reader that wakes for each
- * message makes both sides pay: while data flows, the reader lets it gather for a moment before it reads
- * again, and it waits in poll() only when the stream is quiet. */
+ * walsender sends every message by itself while the socket takes it, and each is a segment of its own that both kernels
+ * handle; a reader that also wakes for each makes everybody pay. So while data flows the reader lets it gather before
+ * it reads again, and in a backlog it does so with a small receive window: that is full after a few hundred rows, and
+ * what the server writes from then on gathers in its socket and travels in segments of up to 32 KiB. It costs the
+ * walsender about half. When the stream is quiet the reader waits in poll(). */
 #ifndef LEAT_CAPTURE_PG_STREAM_H
 #define LEAT_CAPTURE_PG_STREAM_H
 
