@@ -22,7 +22,8 @@
 enum {
     ANNOUNCED_POLL_MS = 100,
     ROWS_POLL_MS = 100,
-    HOLD_FIRST_MS = 100, /* a window that is being opened holds the stream for so long at first */
+    HOLD_FIRST_MS = 100,     /* a window that is being opened holds the stream for so long at first */
+    HOLD_STANDBY_MS = 20000, /* ... on a standby: a primary that is written to says every 15 s which transactions run */
     HOLD_POLL_MS = 1,
     OPENING_POLL_MS = 10,           /* how often the temporary slot, and then the stream's place, is looked at */
     OPENING_SLOW_US = 5 * US_PER_S, /* after this long somebody should know what is waited for */
@@ -50,7 +51,7 @@ struct pg_copying {
     struct pg_copy_requests requests;
     struct arena *arena; /* what the catalog said at the window's opening */
     int64_t since_us;    /* of the state */
-    bool said_slow;
+    bool said_slow, said_missed;
     bool had_turn;         /* each connection may begin one chunk, however short the window is */
     uint64_t bytes_before; /* copied before this window */
 
@@ -69,13 +70,17 @@ static const char *name_of(const struct source *source)
     return source->context.source->name;
 }
 
-/* Once in a wait: somebody should know that nothing goes on before a transaction ends. */
+/* Once in a wait: somebody should know that nothing goes on before a transaction ends, or a primary has spoken. */
 static void say_slow(const struct source *source, const char *what, int64_t since_us, bool *said)
 {
     if (*said || clock_mono_us() - since_us <= OPENING_SLOW_US)
         return;
     *said = true;
-    log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)), LOG_STR("what", what));
+    if (source->is_standby)
+        log_warn("snapshot_waits_for_primary", LOG_STR("source", name_of(source)), LOG_STR("what", what),
+                 LOG_STR("hint", "select pg_log_standby_snapshot() on the primary"));
+    else
+        log_warn("snapshot_waits_for_transactions", LOG_STR("source", name_of(source)), LOG_STR("what", what));
 }
 
 static void set_state(struct pg_copying *copying, enum window_state state)
@@ -83,6 +88,18 @@ static void set_state(struct pg_copying *copying, enum window_state state)
     copying->state = state;
     copying->since_us = clock_mono_us();
     copying->said_slow = false;
+}
+
+/* On a standby the server may not say sooner where the point is; a stream that went on meanwhile would have passed it
+ * each time. */
+static int64_t first_hold_ms(const struct source *source)
+{
+    return source->is_standby ? HOLD_STANDBY_MS : HOLD_FIRST_MS;
+}
+
+static int64_t longest_hold_ms(const struct source *source)
+{
+    return MAX(source->config->snapshot_window_ms, first_hold_ms(source));
 }
 
 /* ---- the plan ---- */
@@ -167,7 +184,7 @@ enum rc pg_copying_open(struct source *source, struct slice state, bool resumes,
     copying->copiers = pg_copiers_new((size_t)source->config->snapshot_connections);
     copying->arena = arena_new(PLAN_ARENA_BYTES);
     copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
-    copying->hold_ms = HOLD_FIRST_MS;
+    copying->hold_ms = first_hold_ms(source);
     TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
     if (!resumes) {
         TRY(begin_anew(source, known, err));
@@ -331,15 +348,23 @@ static enum rc look_at_settling(struct source *source, struct err *err)
     return pg_snapshot_is_settled(PQgetvalue(exported, 0, 0), PQgetvalue(now, 0, 0)) ? RC_OK : RC_AGAIN;
 }
 
+static void slot_takes_long(void *context)
+{
+    struct source *source = context;
+    say_slow(source, "window", source->copying->since_us, &source->copying->said_slow);
+}
+
 /* The main slot's point is the first window's: the stream will begin there. */
 static enum rc make_slot(struct source *source, struct err *err)
 {
     char exported[PG_SNAPSHOT_NAME_BYTES];
+    const struct pg_slot_patience patience = {slot_takes_long, source};
     uint64_t point;
     TRY(await_announced(source, err));
     TRY(drop_older_slot(source, err));
+    set_state(source->copying, WINDOW_OPENING);
     TRY(pg_slot_create(source->replication, source->state.slot, pg_slot_can_failover(source->conn, source->is_standby),
-                       &point, exported, err));
+                       patience, &point, exported, err));
     pg_window_adopt(source->copying->window, point, exported);
     TRY(pg_copiers_join(source->copying->copiers, source, pg_window_exported(source->copying->window), err));
     enum rc rc;
@@ -404,14 +429,26 @@ static enum rc look_at_opening(struct source *source, struct err *err)
     return RC_OK;
 }
 
+/* Somebody's transactions are longer than the stream may be held: when there is always one of them, no window opens. */
+static void tell_missed(struct source *source)
+{
+    struct pg_copying *copying = source->copying;
+    metric_add(METRIC_capture_snapshot_windows_missed_total, 1, name_of(source), NULL);
+    if (copying->hold_ms < longest_hold_ms(source) || copying->said_missed)
+        return;
+    copying->said_missed = true;
+    log_warn("snapshot_window_missed", LOG_STR("source", name_of(source)), LOG_I64("held_ms", copying->hold_ms),
+             LOG_STR("hint", "snapshot_window should be longer than the source's longest write transactions"));
+}
+
 /* The stream has gone beyond the point before the point was known: rows as of then would come too late. The next
  * window holds the stream for longer. */
 static enum rc miss_point(struct source *source, struct err *err)
 {
     struct pg_copying *copying = source->copying;
-    copying->hold_ms = MIN(copying->hold_ms * 2, MAX(source->config->snapshot_window_ms, (int64_t)HOLD_FIRST_MS));
+    tell_missed(source);
+    copying->hold_ms = MIN(copying->hold_ms * 2, longest_hold_ms(source));
     set_state(copying, WINDOW_CLOSED);
-    log_debug("snapshot_window_missed", LOG_STR("source", name_of(source)), LOG_I64("hold_ms", copying->hold_ms));
     enum rc rc = pg_copiers_leave(copying->copiers, err);
     if (rc == RC_OK)
         rc = pg_window_end(copying->window, err);
@@ -431,7 +468,8 @@ static enum rc settle(struct source *source, struct err *err)
         return RC_OK;
     }
     TRY(rc);
-    copying->hold_ms = HOLD_FIRST_MS;
+    copying->hold_ms = first_hold_ms(source);
+    copying->said_missed = false;
     source->join_lsn = point;
     set_state(copying, WINDOW_JOINING);
     return RC_OK;

@@ -286,7 +286,8 @@ static enum rc accept_gap(struct source *source, const struct findings *findings
         TRY(pg_slot_drop(source->conn, source->config->slot, err));
     if (judgement->makes_slot)
         TRY(pg_slot_create(source->replication, source->config->slot,
-                           pg_slot_can_failover(source->conn, found->is_standby), &start, exported, err));
+                           pg_slot_can_failover(source->conn, found->is_standby), (struct pg_slot_patience){0}, &start,
+                           exported, err));
     source->gap = (struct pg_gap){.from = state->end_lsn, .to = start, .why = err_name(judgement->gap.code)};
     source->phase = PG_PHASE_GAP;
     log_warn("gap_accepted", LOG_ERR(&judgement->gap), LOG_STR("source", source->context.source->name),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/aws/rds_token.h"
+#include "base/clock.h"
 #include "base/retry.h"
 #include "base/stop.h"
 #include "capture/pg/lsn.h"
@@ -318,11 +319,12 @@ enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err)
 }
 
 /* Waits for a result, or for a stop: then the command is cancelled. */
-static enum rc await_result(PGconn *conn, struct err *err)
+static enum rc await_result(PGconn *conn, struct pg_slot_patience patience, struct err *err)
 {
     while (PQisBusy(conn)) {
         struct pollfd fds[] = {{.fd = PQsocket(conn), .events = POLLIN}, {.fd = stop_fd(), .events = POLLIN}};
-        poll(fds, ARRAY_LEN(fds), -1);
+        if (poll(fds, ARRAY_LEN(fds), MS_PER_S) == 0 && patience.tick != NULL)
+            patience.tick(patience.context);
         if (stop_requested()) {
             char reason[256];
             PGcancel *cancel = PQgetCancel(conn);
@@ -354,8 +356,8 @@ enum rc pg_slot_set_failover(PGconn *replication, const char *name, struct err *
     return RC_OK;
 }
 
-enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, uint64_t *ret_consistent_point,
-                       char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err)
+enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, struct pg_slot_patience patience,
+                       uint64_t *ret_consistent_point, char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err)
 {
     SCOPED(buf_done) struct buf sql = buf_new(SQL_MAX_BYTES);
     buf_put_str(&sql, "CREATE_REPLICATION_SLOT ");
@@ -365,7 +367,7 @@ enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, uin
                                  : " LOGICAL pgoutput (SNAPSHOT 'export')");
     if (PQsendQuery(replication, buf_cstr(&sql)) == 0)
         return err_pg(err, PG_ROLE_SOURCE, replication, NULL, "could not create replication slot \"%s\"", name);
-    TRY(await_result(replication, err));
+    TRY(await_result(replication, patience, err));
     SCOPED(PQclear) PGresult *res = PQgetResult(replication);
     if (PQresultStatus(res) != PGRES_TUPLES_OK || PQntuples(res) != 1)
         return err_pg(err, PG_ROLE_SOURCE, replication, res, "could not create replication slot \"%s\"", name);

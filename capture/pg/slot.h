@@ -49,11 +49,17 @@ MUST_CHECK enum rc pg_slot_read(PGconn *conn, const char *name, struct pg_slot *
  * in Kafka before) and waits until the slot is free. Anybody else's: ERR_PG_SLOT_ACTIVE. */
 MUST_CHECK enum rc pg_slot_release(PGconn *conn, const char *name, const char *application_name, struct err *err);
 MUST_CHECK enum rc pg_slot_drop(PGconn *conn, const char *name, struct err *err);
+/* What is called each second while the server lets us wait. */
+struct pg_slot_patience {
+    void (*tick)(void *context); /* NULL: nothing is */
+    void *context;
+};
 /* Makes the slot and a snapshot of exactly its consistent point, which lives until the next command on
  * `replication`. Waits for transactions that are running (and on a standby for the primary to log which ones do);
  * RC_AGAIN when a stop was asked for meanwhile. failover: standbys that synchronise slots shall have it (17, not on a
  * standby). */
-MUST_CHECK enum rc pg_slot_create(PGconn *replication, const char *name, bool failover, uint64_t *ret_consistent_point,
+MUST_CHECK enum rc pg_slot_create(PGconn *replication, const char *name, bool failover,
+                                  struct pg_slot_patience patience, uint64_t *ret_consistent_point,
                                   char ret_snapshot[PG_SNAPSHOT_NAME_BYTES], struct err *err);
 /* Can slots of this server be made with failover? */
 bool pg_slot_can_failover(PGconn *conn, bool is_standby);

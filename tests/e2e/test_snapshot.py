@@ -3,6 +3,8 @@
 A window and a chunk are made so small that each copy has dozens of them; the source keeps changing all the time."""
 
 import collections
+import contextlib
+import threading
 
 import pytest
 from bank import wait, writer
@@ -132,6 +134,50 @@ def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     assert topic.count("t") == 0
     n_added = rows.counts["add"]
     assert N_ROWS // 2 < topic.count("r") < N_ROWS + n_added + 2 * ROWS_UNDER_WAY
+
+
+@contextlib.contextmanager
+def always_one_open(road):
+    """Write transactions of 0.4 s, each begun before the last one ends: whoever makes a slot waits for one and the next."""
+    over = threading.Event()
+
+    def follow():
+        with road.servers.postgres(road.database) as last, road.servers.postgres(road.database) as next_one:
+            last.execute("select pg_current_xact_id()")
+            while not over.wait(0.2):
+                next_one.execute("select pg_current_xact_id()")
+                over.wait(0.2)
+                last.rollback()
+                last, next_one = next_one, last
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_windows_that_the_stream_has_passed_are_counted_and_said(road):
+    """The source's transactions are longer than the stream may be held: somebody has to give it more, or wait."""
+    fill(road, "public.rows", 1000)
+    road.configure()
+    rows = RowsWriter(road, "public.rows", per_second=1000)
+    worker = capture_tiny(road, postgresql={"snapshot_max_bytes_per_s": "700KiB"})
+    wait.until(lambda: rows_copied(worker, road, "public.rows") > 0, 60, worker.tail, poll_s=0.05)
+    rows.start()
+    try:
+        with always_one_open(road):
+            wait.until(lambda: worker.log_events("snapshot_window_missed"), 60, worker.tail)
+            assert worker.metric("leat_capture_snapshot_windows_missed_total", "core") >= 1
+            assert "snapshot_window should be longer" in worker.log_events("snapshot_window_missed")[0]["hint"]
+            assert not copy_is_over(worker)
+        wait.until(lambda: copy_is_over(worker), 60, lambda: f"the copy's end\n{worker.tail()}", poll_s=0.5)
+    finally:
+        rows.stop()
+    catches_up(road, "public.rows")
+    assert_replays(road, "public.rows")
 
 
 @pytest.mark.parametrize("rewrite", ["vacuum full public.rows", "cluster public.rows using rows_pkey", "truncate public.rows"])

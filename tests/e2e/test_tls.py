@@ -8,6 +8,8 @@ import pytest
 from bank import wait
 from rds_front import Front
 from test_identity import insert, insert_and_await, prepare, streaming
+from test_snapshot import RowsWriter, catches_up, copy_is_over, fill
+from topic_replay import assert_replays
 
 REGION = "eu-west-1"
 SECRETS = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
@@ -102,6 +104,32 @@ def test_tls_is_verified_to_the_end_with_scram(secured, authorities):
         assert failure.code == "PG_AUTH", failure
         assert words in failure.message, failure
         assert "s3cret" not in failure.message
+
+
+def test_the_copy_goes_over_tls_with_all_its_connections(secured, authorities):
+    """In many windows, while everything is written to; with rows larger than a TLS record."""
+    ours, _ = authorities
+    fill(secured, "public.rows", 1000)
+    secured.sql("update public.rows set big = repeat(md5(id::text), 2000) where id % 100 = 0")
+    tiny = {"snapshot_chunk": "16KiB", "snapshot_window": "1ms", "snapshot_connections": 3, "snapshot_max_bytes_per_s": "1MiB"}
+    connect_with(secured, user="scrammer", password="s3cret ünd 'quoted'", sslrootcert=str(ours.bundle), **tiny)
+    rows = RowsWriter(secured, "public.rows")
+    rows.start()
+    found = []
+
+    def copying():
+        query = "select ssl, version from pg_stat_ssl join pg_stat_activity using (pid) where application_name like 'leat:%'"
+        found.extend(secured.sql(query).fetchall())
+        return len(found) > 100 and copy_is_over(capture)
+
+    try:
+        capture = secured.capture()
+        wait.until(copying, 60, lambda: f"the copy's end\n{capture.tail()}", poll_s=0.02)
+    finally:
+        rows.stop()
+    assert all(ssl for ssl, _ in found)
+    catches_up(secured, "public.rows")
+    assert_replays(secured, "public.rows")
 
 
 def test_a_client_certificate_lets_in(secured, authorities):
