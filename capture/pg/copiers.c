@@ -95,26 +95,31 @@ enum rc pg_copiers_leave(struct pg_copiers *copiers, struct err *err)
 
 /* ---- trouble with one table ---- */
 
-static bool concerns_one_table(enum err_code code)
+bool pg_copiers_is_of_one_table(enum err_code code)
 {
     return code == ERR_PG_QUERY || code == ERR_PG_PERMISSION || code == ERR_PG_TRANSIENT ||
            code == ERR_PG_TABLE_MISSING || code == ERR_PG_NO_KEY || code == ERR_MALFORMED || code == ERR_MEMORY_LIMIT;
+}
+
+void pg_copiers_park(const struct source *source, struct pg_copy_table *table, const struct err *err)
+{
+    struct retry retry = {RETRY_FIRST_MS, RETRY_MAX_MS, table->attempts};
+    pg_copy_table_park(table, err->msg, clock_mono_ms() + retry_next_ms(&retry));
+    log_warn("snapshot_table_parked", LOG_STR("source", source->context.source->name),
+             LOG_STR("table", table->name == NULL ? "" : table->name), LOG_U64("attempts", table->attempts),
+             LOG_ERR(err));
 }
 
 /* The table waits; the connection, whose transaction has failed, is made anew. */
 static enum rc park(struct pg_copiers *copiers, struct source *source, struct copier *copier, struct err *err)
 {
     struct pg_copy_table *table = copier->chunk.table;
-    struct retry retry = {RETRY_FIRST_MS, RETRY_MAX_MS, table->attempts};
     bool is_stopped = copier->relation != NULL && copier->relation->stop_code == err->code;
-    if (!is_stopped && !concerns_one_table(err->code))
+    if (!is_stopped && !pg_copiers_is_of_one_table(err->code))
         return err_class(err->code);
     pg_copy_plan_give_back(&copier->chunk);
-    pg_copy_table_park(table, err->msg, clock_mono_ms() + retry_next_ms(&retry));
     table->waits = table->whole;
-    log_warn("snapshot_table_parked", LOG_STR("source", source->context.source->name),
-             LOG_STR("table", table->name == NULL ? "" : table->name), LOG_U64("attempts", table->attempts),
-             LOG_ERR(err));
+    pg_copiers_park(source, table, err);
     copier->busy = false;
     copiers->bytes_of_closed += pg_copy_reader_bytes(copier->reader);
     pg_copy_reader_free(copier->reader);

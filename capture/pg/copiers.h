@@ -25,6 +25,10 @@ struct pg_copiers_turn {
     bool moved;     /* out: something came */
     size_t n_busy;  /* out: chunks under way */
 };
+/* Whether an error is one table's own: rights, locks, its rows. */
+bool pg_copiers_is_of_one_table(enum err_code code);
+/* The table waits, longer each time, and the log says why. */
+void pg_copiers_park(const struct source *source, struct pg_copy_table *table, const struct err *err);
 /* What has come so far into the batch, until it is full. A table that cannot be copied is parked, and its error
  * logged; only what concerns all of them is an error here. */
 MUST_CHECK enum rc pg_copiers_turn(struct pg_copiers *copiers, struct source *source, struct batch *batch,

@@ -6,9 +6,11 @@
 
 enum { OIDS_MAX_BYTES = 16 << 20 };
 
+/* The size of a table that somebody holds for himself could only be waited for. */
 static const char SQL_HEAPS[] =
     "select r.oid, c.oid, n.nspname, c.relname, c.relfilenode,"
-    " case when $2::bool then pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::int8"
+    " case when $2::bool and c.oid <> all (array(select k.relation from pg_catalog.pg_locks k"
+    "   where k.locktype = 'relation' and k.mode = 'AccessExclusiveLock')) then pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::int8"
     "  else c.relpages end"
     " from unnest($1::oid[]) with ordinality r(oid, place)"
     " join pg_catalog.pg_class p on p.oid = r.oid"

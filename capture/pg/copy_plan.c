@@ -71,7 +71,7 @@ struct pg_copy_heap *pg_copy_table_put_heap(struct pg_copy_table *table, const s
     struct pg_copy_heap *heap = find_heap(table, found->oid);
     if (heap == NULL)
         heap = add_heap(table, found->oid, found->filenode, found->n_blocks, chunk_blocks);
-    else if (heap->filenode != found->filenode)
+    else if (heap->filenode != found->filenode || (heap->n_done == 0 && heap->n_under_way == 0))
         pg_copy_heap_restart(heap, found->filenode, found->n_blocks, chunk_blocks);
     free(heap->schema);
     free(heap->name);
@@ -183,6 +183,14 @@ void pg_copy_table_park(struct pg_copy_table *table, const char *error, int64_t 
     table->error = copy_text(error);
     table->attempts++;
     table->retry_mono_ms = retry_mono_ms;
+}
+
+bool pg_copy_table_is_begun(const struct pg_copy_table *table)
+{
+    for (size_t i = 0; i < table->n_heaps; i++)
+        if (table->heaps[i].n_done > 0)
+            return true;
+    return false;
 }
 
 bool pg_copy_table_is_done(const struct pg_copy_table *table)
@@ -451,18 +459,10 @@ static void put_done(const struct pg_copy_heap *heap, struct buf *out)
     }
 }
 
-static bool is_begun(const struct pg_copy_table *table)
-{
-    for (size_t i = 0; i < table->n_heaps; i++)
-        if (table->heaps[i].n_done > 0)
-            return true;
-    return false;
-}
-
 /* Nothing but its number is worth keeping. */
 static bool is_only_queued(const struct pg_copy_table *table)
 {
-    return table->where == NULL && table->error == NULL && !is_begun(table);
+    return table->where == NULL && table->error == NULL && !pg_copy_table_is_begun(table);
 }
 
 static void put_table(const struct pg_copy_table *table, struct buf *out)

@@ -65,8 +65,8 @@ bool pg_copy_plan_is_copied(const struct pg_copy_plan *plan, uint32_t table_oid)
 /* Counts as copied without having been: its rows were there before. */
 void pg_copy_plan_set_copied(struct pg_copy_plan *plan, uint32_t table_oid, bool copied);
 
-/* The heap as the catalog has it now: an unknown one is added; one whose file is another begins again; else what
- * was done stays done. chunk_blocks 0: one chunk. */
+/* The heap as the catalog has it now: an unknown one is added; one whose file is another begins again, and one of which
+ * nothing is done is cut anew; else what was done stays done. chunk_blocks 0: one chunk. */
 struct pg_copy_found {
     uint32_t table_oid, oid, filenode, n_blocks;
     const char *schema, *name;
@@ -76,6 +76,7 @@ struct pg_copy_heap *pg_copy_table_put_heap(struct pg_copy_table *table, const s
 /* All that the catalog has: heaps that are not among it are gone, and tables without a heap too. */
 void pg_copy_plan_found(struct pg_copy_plan *plan, const struct pg_copy_found *found, size_t n, uint32_t chunk_blocks);
 void pg_copy_heap_restart(struct pg_copy_heap *heap, uint32_t filenode, uint32_t n_blocks, uint32_t chunk_blocks);
+bool pg_copy_table_is_begun(const struct pg_copy_table *table); /* a chunk of it is done */
 bool pg_copy_table_is_done(const struct pg_copy_table *table); /* it has heaps, and nothing of them is left */
 void pg_copy_table_park(struct pg_copy_table *table, const char *error, int64_t retry_mono_ms);
 

@@ -172,6 +172,15 @@ static enum rc begin_anew(struct source *source, bool known, struct err *err)
     return RC_OK;
 }
 
+/* Questions wait for nobody's lock for long: the stream waits with them. */
+static enum rc bound_locks(struct source *source, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = PQexec(source->conn, "set lock_timeout = '3s'");
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        return err_pg(err, PG_ROLE_SOURCE, source->conn, res, "could not set lock_timeout");
+    return RC_OK;
+}
+
 enum rc pg_copying_open(struct source *source, struct slice state, bool resumes, struct err *err)
 {
     bool known;
@@ -185,6 +194,7 @@ enum rc pg_copying_open(struct source *source, struct slice state, bool resumes,
     copying->arena = arena_new(PLAN_ARENA_BYTES);
     copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
     copying->hold_ms = first_hold_ms(source);
+    TRY(bound_locks(source, err));
     TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
     if (!resumes) {
         TRY(begin_anew(source, known, err));
@@ -244,6 +254,37 @@ static enum rc read_missing(struct source *source, const struct pg_relation *rel
     }
 }
 
+/* The copy of the whole table, not of some rows that somebody asked for. */
+static struct pg_copy_table *find_whole(const struct pg_copy_plan *plan, uint32_t oid)
+{
+    for (size_t i = 0; i < plan->n_tables; i++)
+        if (plan->tables[i]->oid == oid && plan->tables[i]->where == NULL)
+            return plan->tables[i];
+    return NULL;
+}
+
+/* A value that is not to be had (no right, a lock, a torn page) comes with its table, of which everything is copied once
+ * more. No chunk is under way while the stream flows. */
+static void copy_again(struct source *source, const struct pg_relation *relation, const struct err *err)
+{
+    struct pg_copy_plan *plan = &source->copying->plan;
+    const struct pg_table *published = find_published(source, relation->id);
+    if (published == NULL)
+        return;
+    if (find_whole(plan, relation->id) == NULL)
+        queue_table(plan, published);
+    struct pg_copy_table *table = find_whole(plan, relation->id);
+    pg_copy_table_restart(table);
+    pg_copiers_park(source, table, err);
+}
+
+/* All of its rows are still to come. */
+static bool is_parked_at_its_start(const struct pg_copy_plan *plan, uint32_t oid)
+{
+    const struct pg_copy_table *table = find_whole(plan, oid);
+    return table != NULL && table->error != NULL && !pg_copy_table_is_begun(table);
+}
+
 enum rc pg_copying_complete(struct source *source, const struct pg_relation *relation, struct err *err)
 {
     struct pg_copy_plan *plan = &source->copying->plan;
@@ -254,7 +295,15 @@ enum rc pg_copying_complete(struct source *source, const struct pg_relation *rel
         return RC_OK;
     if (pg_copy_plan_is_copied(plan, relation->id) && source->emitter.major >= plan->fill_until)
         return RC_OK;
-    TRY(read_missing(source, relation, &outcome, err));
+    if (is_parked_at_its_start(plan, relation->id))
+        return RC_OK;
+    enum rc rc = read_missing(source, relation, &outcome, err);
+    if (rc != RC_OK && !stop_requested() && pg_copiers_is_of_one_table(err->code) &&
+        PQstatus(source->conn) == CONNECTION_OK) {
+        copy_again(source, relation, err);
+        return RC_OK;
+    }
+    TRY(rc);
     /* Later the row was deleted, or has another key. That event lies before the log's end of now: the values that it
      * does not carry either are asked for when it comes. */
     if (outcome == PG_FILL_GONE)

@@ -24,7 +24,7 @@ enum {
 static const char SESSION_OPTIONS[] =
     "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex"
     " -c lc_monetary=C -c xmlbinary=base64 -c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=0"
-    " -c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on";
+    " -c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on -c row_security=off";
 
 static const char SQL_SERVER[] =
     "select current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),"
