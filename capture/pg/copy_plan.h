@@ -77,7 +77,7 @@ struct pg_copy_heap *pg_copy_table_put_heap(struct pg_copy_table *table, const s
 void pg_copy_plan_found(struct pg_copy_plan *plan, const struct pg_copy_found *found, size_t n, uint32_t chunk_blocks);
 void pg_copy_heap_restart(struct pg_copy_heap *heap, uint32_t filenode, uint32_t n_blocks, uint32_t chunk_blocks);
 bool pg_copy_table_is_begun(const struct pg_copy_table *table); /* a chunk of it is done */
-bool pg_copy_table_is_done(const struct pg_copy_table *table); /* it has heaps, and nothing of them is left */
+bool pg_copy_table_is_done(const struct pg_copy_table *table);  /* it has heaps, and nothing of them is left */
 void pg_copy_table_park(struct pg_copy_table *table, const char *error, int64_t retry_mono_ms);
 
 /* The next chunk to copy; false: none that may begin now. ends: the window takes nothing more but the rest of tables
