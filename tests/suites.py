@@ -1,18 +1,23 @@
-"""The suites behind tests/run, one after the other, and their counts."""
+"""The suites behind tests/run and their counts. What builds runs alone; what waits for servers runs side by side, in lanes
+that have a stack each."""
 
 import argparse
+import collections
+import concurrent.futures
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree
 from pathlib import Path
+from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BUILD = CHECKOUT / "build"
 RESULTS = BUILD / "test-results"
-STACK_FOLDER = BUILD / "test-stack"
 STACK = CHECKOUT / "deploy/local/stack"
 BIN = Path(sys.executable).parent  # the venv's: hadolint, cfn-lint
 FIRST_PORT = 25200
@@ -20,41 +25,60 @@ CRASH_ROUNDS = 60
 LONG_CRASH_ROUNDS = 500
 POSTGRES_MAJORS = ("13", "14", "15", "16", "17", "18")
 GRACE_SECONDS = 60
+LANES = 3
+LONGEST = (
+    "crash", "transactions", "debezium", "snapshot", "outages", "rejects", "road", "schema", "identity", "stack",
+    "standin", "snapshot_requests", "start_errors", "pipeline", "connection", "versions", "offsets",
+)  # fmt: skip
 C_FOLDERS = ("base", "proto", "capture", "sink", "cli", "bench", "tests")
-# Unit tests in which more than one thread works on one thing.
 # Tests of the road that take every stage's way: copy, stream, parts of a transaction, documents, restart, many tables.
 PIPELINE = "copied_first or inserts or larger or restart or documents_come or both_sources or more_tables"
+# Unit tests in which more than one thread works on one thing.
 THREADED = "batch_test|publisher|health|metrics|http|log|credentials|applier|stop|watchdog"
 
 sys.path.insert(0, str(CHECKOUT / "deploy/local"))
 
 
+class Interrupted(Exception):
+    """In a lane: the whole run is being ended."""
+
+
 class Runner:
-    """Runs commands as process groups of their own, so that an interruption leaves none behind."""
+    """Runs commands as process groups of their own, so that an interruption leaves none behind. run() is for any
+    thread; interrupt() is the main thread's."""
 
     def __init__(self, options):
         self.options = options
-        self.child = None
-        self.stack_is_ours = False
+        self.lock = threading.Lock()  # of the two below
+        self.children = set()
+        self.is_interrupted = False
 
-    def run(self, *words, log=None, **environment):
+    def run(self, *words, log=None, is_cleanup=False, **environment):
         """Exit code. Output goes to the log, or to where ours goes."""
         sys.stdout.flush()
         output = open(log, "ab") if log else None
+        child = None
         try:
-            self.child = subprocess.Popen(
-                [str(word) for word in words], cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env=os.environ | environment, start_new_session=True,
-            )  # fmt: skip
-            return self.child.wait()
+            with self.lock:
+                if self.is_interrupted and not is_cleanup:
+                    raise Interrupted
+                child = subprocess.Popen(
+                    [str(word) for word in words], cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=output,
+                    stderr=output, env=os.environ | environment, start_new_session=True,
+                )  # fmt: skip
+                if not is_cleanup:
+                    self.children.add(child)
+            code = child.wait()
+            if self.is_interrupted and not is_cleanup:
+                raise Interrupted
+            return code
         finally:
-            self.end_child()
+            self._end(child)
             if output:
                 output.close()
 
-    def end_child(self):
+    def _end(self, child):
         """Asks what still runs to end as if Ctrl-C was pressed: pytest then cleans up; whatever is left is killed."""
-        child, self.child = self.child, None
         if child is None:
             return
         if child.poll() is None:
@@ -68,27 +92,40 @@ class Runner:
         except ProcessLookupError:
             pass
         child.wait()
+        with self.lock:
+            self.children.discard(child)
 
-    # ---- the stack of the end-to-end tests ----
+    def interrupt(self):
+        """Ends what the lanes run; they clean up and end themselves."""
+        with self.lock:
+            self.is_interrupted = True
+            children = list(self.children)
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + GRACE_SECONDS
+        for child in children:
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                self._end_now(child)
 
-    def stack_up(self, *words):
-        from bank import ports
-
-        self.stack_is_ours = True
-        base = str(ports.free_base(FIRST_PORT))
-        for words in (["reset"], ["up", "--port-base", base, *words]):
-            if self.run(STACK, *words, "--dir", STACK_FOLDER, "--quiet") != 0:
-                return False
-        return True
-
-    def stack_down(self):
-        if self.stack_is_ours:
-            self.run(STACK, "down", "--dir", STACK_FOLDER, "--quiet")
+    def _end_now(self, child):
+        print(f"{child.args[0]} (pid {child.pid}) does not end: killed", flush=True)
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 class Counts:
     def __init__(self, passed=0, failed=0, notes=()):
         self.passed, self.failed, self.notes = passed, failed, list(notes)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.notes += other.notes
 
 
 def counts_of(file, exit_code):
@@ -108,7 +145,7 @@ def counts_of(file, exit_code):
     return counts
 
 
-# ---- suites: each answers Counts ----
+# ---- suites that run alone: each answers Counts ----
 
 
 def build(runner, preset):
@@ -164,85 +201,172 @@ def lint(runner):
     return counts
 
 
-def pytest(runner, folder, *words, name=None, **environment):
-    results = RESULTS / f"pytest-{name or folder}.xml"
-    code = runner.run(
-        sys.executable, "-m", "pytest", "-q", f"tests/{folder}", f"--junitxml={results}", *words, **environment
-    )
-    return counts_of(results, code)
+# ---- suites that run side by side: each answers its jobs ----
 
 
-def stack(runner):
+class Job(NamedTuple):
+    """One pytest."""
+
+    name: str  # of its results and its log
+    words: list  # for pytest
+    environment: dict
+    stack: list | None  # words for `stack up`; None: it needs none
+
+
+RELEASE = {"LEAT_BIN": str(BUILD / "release/leat")}
+
+
+def stack(_options):
     """deploy/local/stack."""
-    return pytest(runner, "stack")
+    return [Job("stack", ["tests/stack"], {}, None)]
 
 
-def standin(runner):
+def standin(_options):
     """The Redshift stand-in, rule by rule."""
-    return pytest(runner, "standin")
+    return [Job("standin", ["tests/standin"], {}, None)]
 
 
-def cli(runner):
+def cli(_options):
     """Commands, options and messages of the program."""
-    return pytest(runner, "cli", LEAT_BIN=str(BUILD / "release/leat"))
+    return [Job("cli", ["tests/cli"], RELEASE, None)]
 
 
-def e2e(runner):
+def e2e(options):
     """The road over real servers, the crash test included; with --long on every version of PostgreSQL."""
-    rounds = runner.options.crash_rounds
-    counts = e2e_on(runner, "e2e", rounds)
-    for major in POSTGRES_MAJORS if runner.options.long else ():
-        more = e2e_on(runner, f"e2e-{major}", min(rounds, CRASH_ROUNDS), "--postgres", major)
-        counts.passed += more.passed
-        counts.failed += more.failed
-        counts.notes += [f"PostgreSQL {major}: {note}" for note in more.notes]
-    return counts
+    jobs = e2e_on(options, "e2e", options.crash_rounds, [])
+    for major in POSTGRES_MAJORS if options.long else ():
+        jobs += e2e_on(options, f"e2e-{major}", min(options.crash_rounds, CRASH_ROUNDS), ["--postgres", major])
+    return jobs
 
 
-def e2e_on(runner, name, rounds, *stack_words):
-    if not runner.stack_up(*stack_words):
-        return Counts(0, 1, ["the stack did not start"])
+def e2e_on(options, name, rounds, stack_words):
     words = [f"--crash-rounds={rounds}"]
-    if runner.options.long and name == "e2e":
+    if options.long and name == "e2e":
         words.append("--long")
-    if runner.options.crash_seed is not None:
-        words.append(f"--crash-seed={runner.options.crash_seed}")
-    try:
-        environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "release/leat")}
-        return pytest(runner, "e2e", *words, name=name, **environment)
-    finally:
-        runner.stack_down()
+    if options.crash_seed is not None:
+        words.append(f"--crash-seed={options.crash_seed}")
+    files = sorted((CHECKOUT / "tests/e2e").glob("test_*.py"))
+    return [Job(f"{name}-{file.stem.removeprefix('test_')}", [file, *words], RELEASE, stack_words) for file in files]
 
 
-def debezium(runner):
+def debezium(options):
     """The same database through Debezium's connector and through leat, compared record by record."""
-    words = ["--seeds=40", "--pgbench-transactions=20000"] if runner.options.long else []
-    if not runner.stack_up():
-        return Counts(0, 1, ["the stack did not start"])
-    try:
-        environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "release/leat")}
-        return pytest(runner, "debezium", *words, **environment)
-    finally:
-        runner.stack_down()
+    words = ["--seeds=40", "--pgbench-transactions=20000"] if options.long else []
+    return [Job("debezium", ["tests/debezium", *words], RELEASE, [])]
 
 
-def pipeline(runner):
+def pipeline(options):
     """The road with every stage under the thread sanitizer: a race ends the worker."""
-    failed = build(runner, "tsan")
-    if failed:
-        return failed
-    if not runner.stack_up():
-        return Counts(0, 1, ["the stack did not start"])
-    options = f"halt_on_error=1 suppressions={CHECKOUT}/tests/tsan/suppressions"
-    environment = {"LEAT_STACK_DIR": str(STACK_FOLDER), "LEAT_BIN": str(BUILD / "tsan/leat"), "TSAN_OPTIONS": options}
-    try:
-        words = [] if runner.options.long else ["-k", PIPELINE]
-        return pytest(runner, "e2e/test_road.py", *words, name="pipeline", **environment)
-    finally:
-        runner.stack_down()
+    environment = {
+        "LEAT_BIN": str(BUILD / "tsan/leat"),
+        "TSAN_OPTIONS": f"halt_on_error=1 suppressions={CHECKOUT}/tests/tsan/suppressions",
+    }
+    words = [] if options.long else ["-k", PIPELINE]
+    return [Job("pipeline", ["tests/e2e/test_road.py", *words], environment, [])]
 
 
-SUITES = (asan, tsan, release, lint, stack, standin, cli, e2e, debezium, pipeline)
+class Lane:
+    """Takes one job after the other. Its stack stays up between jobs that need the same one."""
+
+    def __init__(self, runner, number):
+        self.runner = runner
+        self.folder = BUILD / f"test-stack-{number}"
+        self.stack = None  # the words that it was started with
+
+    def work(self, jobs, done):
+        """jobs: a deque of (suite, Job) that all lanes share. done(suite, job, Counts, began)."""
+        try:
+            while True:
+                try:
+                    suite, job = jobs.popleft()
+                except IndexError:
+                    return
+                began = time.monotonic()
+                done(suite, job, self.run(job), began)
+        except Interrupted:
+            pass
+        finally:
+            self.stack_down()
+
+    def run(self, job):
+        if job.stack is not None and not self.stack_up(job.stack):
+            return Counts(0, 1, [f"{job.name}: the stack did not start"])
+        results = RESULTS / f"pytest-{job.name}.xml"
+        environment = job.environment if job.stack is None else job.environment | {"LEAT_STACK_DIR": str(self.folder)}
+        words = [sys.executable, "-m", "pytest", "-q", *job.words, f"--junitxml={results}"]
+        return counts_of(results, self.runner.run(*words, log=log_of(job), **environment))
+
+    def stack_up(self, words):
+        from bank import ports
+
+        if self.stack == words:
+            return True
+        self.stack_down()
+        self.stack = words
+        base = str(ports.free_base(FIRST_PORT))
+        for command in (["reset"], ["up", "--port-base", base, *words]):
+            if self.runner.run(STACK, *command, "--dir", self.folder, "--quiet") != 0:
+                self.stack_down()
+                return False
+        return True
+
+    def stack_down(self):
+        if self.stack is not None:
+            self.stack = None
+            self.runner.run(STACK, "down", "--dir", self.folder, "--quiet", is_cleanup=True)
+
+
+def log_of(job):
+    return RESULTS / f"pytest-{job.name}.log"
+
+
+class Board:
+    """What the lanes have done so far."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.counts = collections.defaultdict(Counts)
+        self.began, self.ended = {}, {}
+
+    def done(self, suite, job, counts, began):
+        ended = time.monotonic()
+        with self.lock:
+            self.counts[suite].add(counts)
+            self.began[suite] = min(began, self.began.get(suite, began))
+            self.ended[suite] = ended
+            print(f"{job.name:32} {counts.passed:5} passed {counts.failed:5} failed {ended - began:7.0f} s", flush=True)
+            if counts.failed and log_of(job).exists():
+                print(log_of(job).read_text(errors="replace"), flush=True)
+
+    def found(self, suite):
+        return self.counts[suite], self.ended[suite] - self.began[suite]
+
+
+def place(job):
+    """In the queue: one kind of stack after the other; what lasts long first, so that no lane is alone at the end."""
+    name = re.sub(r"^e2e(-\d+)?-", "", job.name)
+    return job.stack or [], LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+def run_beside(runner, suites):
+    """{suite's name: (Counts, seconds from its first job's start to its last one's end)}"""
+    jobs = [(suite, job) for suite, made in suites.items() for job in made]
+    queue = collections.deque(sorted(jobs, key=lambda pair: place(pair[1])))
+    board = Board()
+    with concurrent.futures.ThreadPoolExecutor(runner.options.lanes) as pool:
+        lanes = [pool.submit(Lane(runner, number).work, queue, board.done) for number in range(1, runner.options.lanes + 1)]
+        try:
+            for lane in lanes:
+                lane.result()
+        except BaseException:
+            runner.interrupt()
+            raise
+    return {name: board.found(name) for name in suites}
+
+
+ALONE = (asan, tsan, release, lint)
+BESIDE = (stack, standin, cli, e2e, debezium, pipeline)
+SUITES = ALONE + BESIDE
 
 
 def parse():
@@ -258,6 +382,7 @@ def parse():
     parser.add_argument("--crash-rounds", type=int, help=f"how many kill -9 the crash test does (default {CRASH_ROUNDS})")
     parser.add_argument("--crash-seed", type=int, help="replay the crash test with this seed")
     parser.add_argument("--long", action="store_true", help=f"{LONG_CRASH_ROUNDS} kills, every unit test under tsan, every version of PostgreSQL, 40 random workloads beside Debezium, transactions of 10,000,000 rows")
+    parser.add_argument("--lanes", type=int, default=LANES, help=f"how many of the suites' parts run side by side (default {LANES})")
     options = parser.parse_args()
     if options.crash_rounds is None:
         options.crash_rounds = LONG_CRASH_ROUNDS if options.long else CRASH_ROUNDS
@@ -271,17 +396,27 @@ def interrupted(_number, _frame):
 def run_all(runner):
     """{suite's name: (Counts, seconds)}"""
     found = {}
-    for suite in SUITES:
-        name = suite.__name__
-        if runner.options.only and name not in runner.options.only:
-            continue
-        print(f"==== {name}: {suite.__doc__}", flush=True)
-        began = time.monotonic()
-        counts = suite(runner)
+    asked = [suite for suite in SUITES if not runner.options.only or suite.__name__ in runner.options.only]
+    for suite in asked:
+        if suite in ALONE:
+            print(f"==== {suite.__name__}: {suite.__doc__}", flush=True)
+            began = time.monotonic()
+            counts = suite(runner)
+            found[suite.__name__] = (counts, time.monotonic() - began)
+    beside = {}
+    for suite in asked:
+        if suite in BESIDE:
+            print(f"==== {suite.__name__}: {suite.__doc__}", flush=True)
+            failed = build(runner, "tsan") if suite is pipeline else None
+            if failed:
+                found[suite.__name__] = (failed, 0)
+            else:
+                beside[suite.__name__] = suite(runner.options)
+    found |= run_beside(runner, beside)
+    for counts, _ in found.values():
         if counts.passed + counts.failed == 0:
-            counts = Counts(0, 1, ["it ran nothing"])
-        found[name] = (counts, time.monotonic() - began)
-    return found
+            counts.add(Counts(0, 1, ["it ran nothing"]))
+    return {suite.__name__: found[suite.__name__] for suite in asked}
 
 
 def main():

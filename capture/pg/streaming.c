@@ -131,23 +131,25 @@ static enum rc take_truncate(struct source *source, struct batch *batch, struct 
 }
 
 /* One that belongs to no transaction is a transaction of its own, of one event: it comes when the server reads it in
- * its log, between the commits before and behind it, and its own place is its identity. It has no end that we could
- * confirm; the next commit or keepalive has. */
+ * its log, between the commits before and behind it, and its own place is its identity. The server names the end of its
+ * record, which is where the next one begins, and that may be a commit: the byte before is nobody else's. It has no end
+ * that we could confirm; the next commit or keepalive has. */
 static enum rc take_plain_logical(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
 {
     const struct pgoutput_logical *message = &source->msg->logical;
     if (source->in_transaction)
         return err_set(err, ERR_PGOUTPUT_MALFORMED, "a logical message of no transaction inside one");
-    take_begin(source, &(struct pgoutput_begin){.final_lsn = message->lsn, .commit_time_us = source->emitter.now_us});
+    const uint64_t place = message->lsn - 1;
+    take_begin(source, &(struct pgoutput_begin){.final_lsn = place, .commit_time_us = source->emitter.now_us});
     source->in_transaction = false;
     if (source->skips_transaction)
         return RC_OK;
     source->emitter.lsn = lsn;
     source->emitter.previous_end = message->lsn; /* Debezium counts it as a commit, its own too */
     TRY(pg_outbox_emit(&source->outbox, &source->emitter, message, batch, err));
-    source->state.commit_lsn = message->lsn;
+    source->state.commit_lsn = place;
     source->state.next_ordinal = 0;
-    source->pos = (struct position){message->lsn, 0};
+    source->pos = (struct position){place, 0};
     source->commit_time_us = source->emitter.now_us;
     return RC_OK;
 }

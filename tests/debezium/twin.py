@@ -55,6 +55,7 @@ class Twin:
     def _start_leat(self, source, postgresql):
         slot = self.slots["leat"]
         section = {"database": self.database, "slot": slot, "publication": slot, "publication_create": False}
+        section["snapshot_added_tables"] = False  # Debezium never does, and when leat does is a matter of time
         settings = {"batch_max_age": "100ms", "heartbeat_interval": "500ms"} | source
         made = leatconfig.postgresql_source(self.servers, "core", [], postgresql=section | postgresql, **settings)
         config = leatconfig.config(self.servers, self.prefixes["leat"], [made], [])

@@ -1,5 +1,6 @@
 """A PostgreSQL server of a test's own, of any version: to restart, copy, promote and break at will."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ import sys
 
 import psycopg
 from bank import wait
-from bank.processes import free_port
+from bank.ports import free_port
 from bank.servers import CHECKOUT
 
 sys.path.insert(0, str(CHECKOUT / "deploy/local/stack.d"))
@@ -21,17 +22,23 @@ SETTINGS = postgres.COMMON_SETTINGS + postgres.SOURCE_SETTINGS + "max_connection
 
 
 class Template:
-    """initdb once a version and session; clusters are copies."""
+    """initdb once a version; clusters are copies. Its folder may be shared: what is there is whole."""
 
     def __init__(self, folder):
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
     def copy(self, major, target):
-        made = self.folder / major
+        program = Cache().postgres_bin(major)
+        made = self.folder / f"{major}-{hashlib.sha256(f'{program} {SETTINGS}'.encode()).hexdigest()[:8]}"
         if not made.exists():
-            self.init(major, made)
+            aside = self.folder / f"{made.name}.{os.getpid()}"
+            shutil.rmtree(aside, ignore_errors=True)
+            self.init(major, aside)
+            try:
+                aside.rename(made)
+            except OSError:  # somebody else was first
+                shutil.rmtree(aside)
         copy_folder(made, target)
 
     def init(self, major, target):

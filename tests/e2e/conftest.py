@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from road import Road  # noqa: E402
 
 FIRST_PORT = 25000
 OWN_STACK = CHECKOUT / "build/test-stack"
+LOGS = CHECKOUT / "build/e2e"
 
 
 def pytest_addoption(parser):
@@ -65,15 +67,23 @@ def binary():
 
 
 def name_of(request):
-    return re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()[:36]
+    """Of the test and no other: words to read, and a number where they are cut."""
+    name = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_").lower()
+    return name if len(name) <= 36 else f"{name[:29]}_{zlib.crc32(request.node.nodeid.encode()) & 0xFFFFFF:06x}"
+
+
+@pytest.fixture(scope="session")
+def logs(servers):
+    """Runs beside this one have other stacks."""
+    return LOGS / servers.folder.name
 
 
 @pytest.fixture
-def road(request, servers, binary):
+def road(request, servers, binary, logs):
     """Databases, topics, schema and S3 prefix that no other test uses. Everything is gone afterwards but the topics
     and the logs, which lie under build/e2e/."""
     name = name_of(request)
-    made = Road(servers, binary, name, CHECKOUT / "build/e2e" / name)
+    made = Road(servers, binary, name, logs / name)
     try:
         yield made
     finally:
@@ -82,13 +92,13 @@ def road(request, servers, binary):
 
 @pytest.fixture(scope="session")
 def templates():
-    return Template(CHECKOUT / "build/e2e/templates")
+    return Template(LOGS / "templates")
 
 
 @pytest.fixture
-def clusters(request, templates):
+def clusters(request, templates, logs):
     """clusters(major, **settings): a PostgreSQL server of the test's own, started. All of a test's end with it."""
-    folder = CHECKOUT / "build/e2e" / name_of(request)
+    folder = logs / name_of(request)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     made = []
@@ -108,13 +118,13 @@ def clusters(request, templates):
 
 
 @pytest.fixture
-def road_on(request, clusters, servers, binary):
+def road_on(request, clusters, servers, binary, logs):
     """road_on(cluster): a road whose source is that server."""
     made = []
 
     def make(cluster):
         name = name_of(request)
-        made.append(Road(servers, binary, name, CHECKOUT / "build/e2e" / name, cluster))
+        made.append(Road(servers, binary, name, logs / name, cluster))
         return made[-1]
 
     try:

@@ -23,7 +23,7 @@ def pair(clusters, major, **settings):
 
 def current(cluster):
     with cluster.connect() as connection:
-        return connection.execute("select pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()[0]
+        return connection.execute("select pg_current_wal_flush_lsn() - '0/0'::pg_lsn").fetchone()[0]
 
 
 def await_replayed(standby, lsn):

@@ -1,6 +1,7 @@
 """Two workers of one name: the older one stops with a clear message, and the data stays right."""
 
 import pytest
+from test_snapshot import RowsWriter, fill
 
 FENCED = 3
 
@@ -54,3 +55,19 @@ def test_the_older_of_two_sinks_stops(accounts):
     assert_fenced(older, "SINK_FENCED")
     assert younger.is_alive()
     accounts.check()
+
+
+def test_what_looks_beside_a_busy_capture_sees_nothing_wrong(road):
+    """The slot moves between two looks, at the ledger and at the server: nobody but the capture moved it."""
+    fill(road, "public.rows", 500)
+    capture, _ = road.start()
+    rows = RowsWriter(road, "public.rows")
+    rows.start()
+    try:
+        for _ in range(10):
+            looked = road.run("check")
+            assert looked.returncode == 0, looked.stdout + looked.stderr
+    finally:
+        rows.stop()
+    assert capture.is_alive()
+    road.check()

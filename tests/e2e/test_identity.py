@@ -41,7 +41,7 @@ def insert(road, key):
 def insert_and_await(road, key):
     """Until Kafka has it: the slot is confirmed only then."""
     insert(road, key)
-    end = road.sql("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()[0]
+    end = road.sql("select pg_current_wal_flush_lsn() - '0/0'::pg_lsn").fetchone()[0]
     wait.until(lambda: (road.slot_position() or 0) >= end, 30, lambda: f"row {key} in Kafka\n{road.workers[-1].tail()}")
 
 
@@ -142,7 +142,7 @@ def test_a_slot_made_anew_at_rest_is_noticed(accounts):
 def test_a_slot_moved_by_hand_is_noticed(accounts):
     captured(accounts)
     insert(accounts, 2)
-    accounts.sql("select pg_replication_slot_advance(%s, pg_current_wal_lsn())", (accounts.slot,))
+    accounts.sql("select pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())", (accounts.slot,))
     assert_gap(accounts, "PG_SLOT_LOST", "somebody moved it", "missing")
     moved_to = accounts.sql("select confirmed_flush_lsn::text from pg_replication_slots where slot_name = %s", (accounts.slot,)).fetchone()[0]
     insert(accounts, 3)

@@ -217,7 +217,7 @@ def test_an_idle_database_keeps_the_slot_moving(accounts):
     accounts.settle()
     before = accounts.slot_position()
     accounts.sql("insert into public.elsewhere select n, repeat('y', 500) from generate_series(1, 2000) n")
-    target = accounts.sql("select pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()[0]
+    target = accounts.sql("select pg_current_wal_flush_lsn() - '0/0'::pg_lsn").fetchone()[0]
     assert target > before
     wait.until(lambda: accounts.slot_position() >= target, 30, lambda: f"slot at {accounts.slot_position()}, not {target}")
 

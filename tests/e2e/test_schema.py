@@ -66,7 +66,7 @@ def registry(servers):
 
 def caught_up(road, worker):
     """All that was written before is in Kafka: the slot has passed it."""
-    end = road.sql("select pg_current_wal_lsn() - '0/0'").fetchone()[0]
+    end = road.sql("select pg_current_wal_flush_lsn() - '0/0'").fetchone()[0]
 
     def passed():
         assert worker.is_alive(), worker.tail()

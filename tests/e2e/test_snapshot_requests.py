@@ -202,7 +202,7 @@ def test_a_request_waits_for_the_capture(road):
 
 LOSSES = {
     "PG_SLOT_MISSING": "select pg_drop_replication_slot(%s)",
-    "PG_SLOT_LOST": "select pg_replication_slot_advance(%s, pg_current_wal_lsn())",
+    "PG_SLOT_LOST": "select pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())",
     "PG_PUBLICATION_MISSING": "drop publication leat_core",
 }
 

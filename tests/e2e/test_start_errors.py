@@ -2,10 +2,10 @@
 
 import confluent_kafka
 import pytest
-from bank import processes
+from bank import ports
 
 FATAL, USAGE = 1, 2
-NOWHERE = processes.free_port()
+NOWHERE = ports.free_port()
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def slot_reaches(road, lsn, slot=None):
 
 
 def lsn(road):
-    return road.sql("select pg_current_wal_insert_lsn()::text").fetchone()[0]
+    """The end of the last commit, or something behind it. What is inserted behind it and not flushed, nobody sends."""
+    return road.sql("select pg_current_wal_flush_lsn()::text").fetchone()[0]
 
 
 def insert(connection, first, count, width=200):
@@ -174,6 +175,7 @@ def test_streamed_or_whole_the_events_are_equal(clusters, road_on, request, majo
     )  # fmt: skip
     streamed, _ = road.start()
     whole = road.capture(name="capture-whole", config=plain).wait_ready()
+    road.await_slot(f"{road.slot}_plain")
     seed = request.config.getoption("crash_seed") or random.randrange(10**6)
     print(f"seed {seed}")
     random_transactions(road, random.Random(seed), 25)
@@ -399,7 +401,21 @@ def test_logical_messages_have_a_topic_of_their_own(clusters, road_on):
         in_transaction = "plain" not in value["message"]["content"].decode()
         assert (source["schema"], source["table"], source["db"]) == ("", "", road.database)
         assert (source["txId"] is not None) == in_transaction
-        assert (source["lsn"] < major) if in_transaction else (source["lsn"], minor) == (major, 0)
+        assert (source["lsn"] < major) if in_transaction else (source["lsn"] - 1, minor) == (major, 0)
+
+
+def test_a_commit_right_behind_a_plain_message_is_not_lost(clusters, road_on):
+    """The message's record ends where the commit's begins, so that both have one place in the log."""
+    road = road_on(clusters("16"))
+    road.table("public.rows", ROWS)
+    road.start()
+    for turn in range(5):  # the server itself may write something in between
+        with road.servers.postgres(road.database) as connection:
+            insert(connection, 10 * turn, 10)
+            road.sql("select pg_logical_emit_message(false, 'outbox', 'between')")
+    road.check()
+    assert len(road.rows("rows")) == 50
+    check_once_and_in_order(events(road, "public.rows"))
 
 
 def test_messages_that_nobody_wants_only_move_the_slot(clusters, road_on):
@@ -408,6 +424,7 @@ def test_messages_that_nobody_wants_only_move_the_slot(clusters, road_on):
     road.configure(core={"postgresql": {"message_prefixes_excluded": ["*"]}})
     capture, _ = road.start()
     road.sql("select pg_logical_emit_message(false, 'any', repeat('x', 100000))")
+    road.sql("insert into public.rows values (1, 0, 'a commit, which flushes what is before it')")
     slot_reaches(road, lsn(road))
     assert capture.metric("leat_capture_events_total", f"{road.prefix}.message") == 0
 
@@ -428,6 +445,7 @@ def test_memory_stays_under_its_ceiling(clusters, road_on, request, streaming):
     road.table("public.rows", ROWS)
     road.configure(core={"postgresql": {"streaming": streaming, "spool_dir": "/var/tmp", "spool_max_bytes": "8GiB"}})
     capture = road.capture().wait_ready()
+    road.await_slot()
     connections = [road.servers.postgres(road.database) for _ in range(n_open)]
     for number, connection in enumerate(connections):
         insert(connection, -1000 * (number + 1), 100)

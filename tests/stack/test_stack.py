@@ -5,6 +5,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -18,25 +19,16 @@ import pytest
 import requests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "deploy/local"))
+
+from bank import ports  # noqa: E402
+
 STACK = CHECKOUT / "deploy/local/stack"
-N_PORTS = 20  # more than a stack has
 NAMES = ["kafka", "registry", "redshift-db", "postgres", "docdb", "s3", "redshift"]
 
 
-def free_base(start):
-    """The first base from here on whose ports nobody listens on."""
-    for base in range(start, 32000, N_PORTS):
-        try:
-            for port in range(base, base + N_PORTS):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return base
-    raise AssertionError(f"no {N_PORTS} free ports in a row from {start} to 32000")
-
-
-PORT_BASE = free_base(26000)
-OTHER_PORT_BASE = free_base(PORT_BASE + N_PORTS)
+PORT_BASE = ports.free_base(26000)
+OTHER_PORT_BASE = ports.free_base(PORT_BASE + ports.N_PORTS)
 
 
 class Stack:

@@ -22,18 +22,16 @@ import psycopg
 import zstandard
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "deploy", "local"))
+
+from bank.ports import free_port  # noqa: E402
+
 STANDIN = os.path.join(ROOT, "deploy", "local", "redshift")
 PG_BIN = "/usr/lib/postgresql/15/bin"
 BUCKET = "standin-tests"
 KEY, SECRET = "tester", "tester-secret"
 START_SECONDS = 60
 COPY_AUTH = "IAM_ROLE default"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(what, check, process=None):

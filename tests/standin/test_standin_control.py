@@ -1,5 +1,6 @@
 """The control port: faults, switches, journal; and servers that go away and come back."""
 import json
+import select
 import signal
 import subprocess
 import sys
@@ -165,6 +166,33 @@ def test_journal_has_one_line_a_statement_of_a_batch(table):
 
 
 # servers that go away ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_a_large_answer_waits_for_a_slow_reader(own_world, db, protocol):
+    """What PostgreSQL says while the client does not read is passed on when it does."""
+    n_rows = 16000
+    db.run("CREATE TABLE large (v varchar(1000))")
+    db.load("large", f"{'x' * 1000}\n" * n_rows)
+    slow = db.again()
+    pid, reader = slow.one("SELECT pg_backend_pid()"), slow.connection.pgconn
+    if protocol == "simple":
+        reader.send_query(b"SELECT v FROM large")
+    else:
+        reader.send_query_params(b"SELECT v FROM large", None)
+    with psycopg.connect(own_world.postgres.dsn(), autocommit=True) as upstream:
+        looks = []
+
+        def nothing_moves():
+            query = "select state, wait_event, state_change from pg_stat_activity where pid = %s and query like '%%large%%'"
+            looks.append(upstream.execute(query, (pid,)).fetchone())
+            return looks[-1] and looks[-1][1] in ("ClientRead", "ClientWrite") and len(set(looks[-10:])) == 1 and len(looks) > 10
+        wait_for("an answer that nobody reads", nothing_moves)
+    while reader.is_busy():
+        assert select.select([reader.socket], [], [], 20)[0], "the answer ends in the middle"
+        reader.consume_input()
+    assert reader.get_result().ntuples == n_rows
+    slow.close()
+
+
 def test_upstream_restart(own_world, db):
     db.run("CREATE TABLE t (id int)")
     db.run("BEGIN")

@@ -17,11 +17,15 @@ from typing import NamedTuple
 import bson.json_util
 import confluent_kafka
 
-from . import mapping
+from . import mapping, wait
 from .load import COLLECTION, DOCUMENT_DATABASE
 from .servers import SUPER_OID, Servers
 
 KAFKA_TIMEOUT_S = 60
+NO_LEADER = (
+    confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE, confluent_kafka.KafkaError.NOT_LEADER_FOR_PARTITION,
+    confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, confluent_kafka.KafkaError._UNKNOWN_PARTITION,
+)  # fmt: skip
 EXAMPLES = 5
 
 
@@ -152,6 +156,21 @@ def compare_collection(servers, database, collection, schema, columns):
     return Documents(Comparison(f"{database}.{collection}", source, rows, lambda row: row["_id"]), bad)
 
 
+def end_of(consumer, topic, number):
+    """Of a partition, also one that was made a moment ago and has no leader yet."""
+    partition = confluent_kafka.TopicPartition(topic, number)
+
+    def ask():
+        try:
+            return consumer.get_watermark_offsets(partition, KAFKA_TIMEOUT_S)
+        except confluent_kafka.KafkaException as failed:
+            if not failed.args[0].retriable() and failed.args[0].code() not in NO_LEADER:
+                raise
+            return None
+
+    return wait.until(ask, KAFKA_TIMEOUT_S, f"a leader of {topic} {number}")[1]
+
+
 def read_committed(servers, topic):
     """All records that a topic has now, in order of partition and offset: one that grows all the time has no end."""
     consumer = confluent_kafka.Consumer(
@@ -169,10 +188,7 @@ def read_committed(servers, topic):
         if topic not in known:
             return []
         unread = set(known[topic].partitions)
-        ends = {
-            number: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number), KAFKA_TIMEOUT_S)[1]
-            for number in unread
-        }
+        ends = {number: end_of(consumer, topic, number) for number in unread}
         consumer.assign(
             [confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING) for number in unread]
         )

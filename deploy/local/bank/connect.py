@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from . import processes, wait
+from . import ports, wait
 from .servers import CHECKOUT
 
 INSTALL = CHECKOUT / "deploy/local/install"
@@ -100,7 +100,7 @@ class Worker:
         self.folder = Path(folder) / name
         self.settings = settings or {}
         self.java_options = java_options
-        self.port = processes.free_port()
+        self.port = ports.free_port()
         self.process = None
         self.log = self.folder / "connect.log"
 

@@ -1,39 +1,21 @@
 """leat's workers as child processes, each with its log and its probes."""
 
-import itertools
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
-from . import wait
+from . import ports, wait
 from .servers import CHECKOUT
 
-FIRST_PORT, LAST_PORT = 28000, 32000
-NEXT_PORT = itertools.count(random.randrange(LAST_PORT - FIRST_PORT))
 BINARY = CHECKOUT / "build/release/leat"
 STOP_SECONDS = 30  # what the workers promise
 METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
-
-def free_port():
-    """Of those that the kernel does not hand out to clients: one of its choice could be a client's by the time that the
-    server starts. Each is given once a process, from a random start on."""
-    for _ in range(LAST_PORT - FIRST_PORT):
-        port = FIRST_PORT + next(NEXT_PORT) % (LAST_PORT - FIRST_PORT)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
-    raise RuntimeError(f"no free port from {FIRST_PORT} to {LAST_PORT}")
 
 
 class Worker:
@@ -46,7 +28,7 @@ class Worker:
         self.log = folder / f"{name}.log"
         self.binary = binary
         self.detached = detached
-        self.port = free_port()
+        self.port = ports.free_port()
         self.process = None
         self.log_start = 0
 

@@ -231,8 +231,7 @@ class Extended:
             if got is None:
                 if upstream.closed:
                     raise wire.Closed
-                await session.client.drain()
-                await session.waker.wait()
+                await session.stir()
                 continue
             kind, raw = got
             if kind == 69:

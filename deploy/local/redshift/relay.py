@@ -35,8 +35,7 @@ class Relay:
             if got is None:
                 if upstream.closed:
                     raise Closed
-                await session.client.drain()
-                await session.waker.wait()
+                await session.stir()
                 continue
             kind, raw = got
             if kind == 90:

@@ -196,6 +196,14 @@ class Session:
                 raise Closed
             await self.waker.wait()
 
+    async def stir(self):
+        """Until there may be more to relay. What comes while the client is waited for wakes nobody: it is looked for
+        again before anything else is waited for."""
+        if self.client.writable.is_set():
+            await self.waker.wait()
+        else:
+            await self.client.drain()
+
     async def _loop(self):
         while True:
             kind, raw = await self._next()

@@ -798,10 +798,10 @@ static void logical_messages_have_a_place_among_the_events(void **unused)
     logical("first", true, 130);
     insert("c");
     commit(200, 210);
-    CHECK_STR("100.0=a 100.1=in 100.2=b 120.0=plain 200.0=first 200.1=c", run_from(fresh), "in order");
+    CHECK_STR("100.0=a 100.1=in 100.2=b 119.0=plain 200.0=first 200.1=c", run_from(fresh), "in order");
     const struct pg_state before = {.end_lsn = 110, .commit_lsn = 100};
-    CHECK_STR("120.0=plain 200.0=first 200.1=c", run_from(before), "killed before the plain one");
-    const struct pg_state behind = {.end_lsn = 110, .commit_lsn = 120};
+    CHECK_STR("119.0=plain 200.0=first 200.1=c", run_from(before), "killed before the plain one");
+    const struct pg_state behind = {.end_lsn = 110, .commit_lsn = 119};
     CHECK_STR("200.0=first 200.1=c", run_from(behind), "killed behind it: it has no end to confirm, and comes again");
     const struct pg_state inside = {.end_lsn = 110, .commit_lsn = 200, .next_ordinal = 1};
     CHECK_STR("200.1=c", run_from(inside), "a message, then a row, killed between them");
@@ -812,10 +812,34 @@ static void a_plain_message_is_published_once(void **unused)
     (void)unused;
     script_new();
     logical("one", false, 120);
-    CHECK_STR("120.0=one", run_from(fresh), "the first session");
-    CHECK_STR("120.0<0", marks, "nothing is confirmed by it");
+    CHECK_STR("119.0=one", run_from(fresh), "the first session");
+    CHECK_STR("119.0<0", marks, "nothing is confirmed by it");
     logical("two", false, 130);
-    CHECK_STR("130.0=two", run(), "the next one gets it again, and passes it over");
+    CHECK_STR("129.0=two", run(), "the next one gets it again, and passes it over");
+}
+
+/* The end of a record is the beginning of the next one: the commit of a transaction that was open. */
+static void a_commit_behind_a_plain_message_is_not_taken_for_it(void **unused)
+{
+    (void)unused;
+    script_new();
+    logical("plain", false, 120);
+    begin(120);
+    relation(1);
+    insert("a");
+    insert("b");
+    commit(120, 130);
+    CHECK_STR("119.0=plain 120.0=a 120.1=b", run_from(fresh), "in one session");
+    const struct pg_state behind = {.end_lsn = 110, .commit_lsn = 119};
+    CHECK_STR("120.0=a 120.1=b", run_from(behind), "killed between them");
+    script_new();
+    stream_start(10, true);
+    relation(1);
+    insert("a");
+    stream_stop();
+    logical("plain", false, 120);
+    stream_commit(10, 120, 130);
+    CHECK_STR("119.0=plain 120.0=a", run_from(fresh), "a streamed one");
 }
 
 static void a_streamed_message_keeps_its_ordinal(void **unused)
@@ -839,7 +863,7 @@ static void a_streamed_message_keeps_its_ordinal(void **unused)
     insert("c");
     stream_stop();
     stream_commit(10, 200, 210);
-    CHECK_STR("120.0=plain 200.0=a 200.1=in 200.2=b 200.3=c", run_from(fresh), "in order");
+    CHECK_STR("119.0=plain 200.0=a 200.1=in 200.2=b 200.3=c", run_from(fresh), "in order");
 }
 
 /* The server does not say which savepoint a message is of: streaming is given up rather than a guess made. */
@@ -965,6 +989,7 @@ int main(void)
         cmocka_unit_test(a_prepared_commit_that_is_published_is_passed_over),
         cmocka_unit_test(logical_messages_have_a_place_among_the_events),
         cmocka_unit_test(a_plain_message_is_published_once),
+        cmocka_unit_test(a_commit_behind_a_plain_message_is_not_taken_for_it),
         cmocka_unit_test(a_streamed_message_keeps_its_ordinal),
         cmocka_unit_test(a_message_that_may_be_rolled_back_ends_streaming),
         cmocka_unit_test(prefixes_are_chosen),
