@@ -107,13 +107,23 @@ static enum outcome put_row(const struct pg_relation *relation, const struct pgo
     return PUT_OK;
 }
 
+static void put_beside_key(const struct pg_relation *relation, size_t i, struct buf *out)
+{
+    if (relation->shape.columns[i].optional && relation->encoders[i].zero_beside_key) {
+        avro_put_some(out);
+        pg_encoder_put_zero(&relation->encoders[i], out);
+    } else {
+        put_missing(relation, i, out);
+    }
+}
+
 /* The image of which only the key travelled; the rest is null, or its type's zero where null cannot be. */
 static enum outcome put_key_image(const struct pg_relation *relation, const struct pgoutput_tuple *key,
                                   struct draft *draft)
 {
     for (size_t i = 0; i < relation->shape.n_columns; i++) {
         if (!relation->is_key[i]) {
-            put_missing(relation, i, &draft->buf);
+            put_beside_key(relation, i, &draft->buf);
             continue;
         }
         enum outcome outcome = put_value(relation, i, &key->values[i], draft);

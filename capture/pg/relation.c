@@ -109,8 +109,10 @@ static void compile_column(struct pg_relation *relation, const struct pgoutput_c
     column->source_type = type.name == NULL ? NULL : upper_in(relation->arena, type.name);
     if (column->enum_labels != NULL)
         column->enum_labels = arena_strdup(relation->arena, slice_of_str(column->enum_labels));
-    /* Debezium's schema of a geometry is optional whatever the column says. */
-    column->optional = !column_facts->not_null || (column->type == COLUMN_GEOMETRY && !column->is_array);
+    /* Debezium's schema of a geometry is optional whatever the column says; what stands for it beside a key is not. */
+    relation->encoders[i].zero_beside_key = column_facts->not_null && column->type == COLUMN_GEOMETRY &&
+                                            !column->is_array;
+    column->optional = !column_facts->not_null || relation->encoders[i].zero_beside_key;
 }
 
 /* With FULL every column is flagged and with NOTHING none: there the catalog says which of them are the key. */

@@ -69,6 +69,7 @@ struct pg_encoder {
     bool is_array;  /* all above is about the elements */
     int dimensions; /* of an array: the most that the schema has room for */
     char delimiter;
+    bool zero_beside_key; /* where only the key travelled its zero stands for it, although the schema allows null */
     const char *unavailable_value; /* NULL: Debezium has none for this type */
 };
 

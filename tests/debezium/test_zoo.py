@@ -32,7 +32,7 @@ MODES = [
 
 
 def compare(twin, animal, **settings):
-    """The rows are there before the two start; their changes come by the stream."""
+    """The rows are there before the two start; their changes come by the stream. settings: Twin.start()'s."""
     twin.sql(animal.tables)
     twin.sql(animal.rows)
     twin.start(**settings)

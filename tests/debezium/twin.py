@@ -48,7 +48,7 @@ class Twin:
             self.servers, self.prefixes["debezium"], self.database, self.slots["debezium"], self.slots["debezium"]
         )
         self.connect.add(self.name, settings | connect.avro(self.servers) | CONNECTOR | (connector or {}))
-        self.connect.wait_streaming(self.name, self.slots["debezium"])
+        self.connect.wait_streaming(self.name, self.slots["debezium"], servers=self.servers)
         wait.until(lambda: self.capture.log_events("snapshot_done"), SETTLE_SECONDS, self.capture.tail)
         self.settle()
 
@@ -137,7 +137,7 @@ class Twin:
                     " where slot_name = %s and active",
                     (slot,),
                 )
-                self.connect.wait_idle(slot)
+                self.connect.wait_idle(slot, servers=self.servers)
                 admin.execute(
                     "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (slot,)
                 )

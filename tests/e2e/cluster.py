@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, of any version: to restart, copy, promote and break at will."""
+"""A PostgreSQL server of a test's own, of any version ("": Debian's): to restart, copy, promote and break at will."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ class Template:
 
     def copy(self, major, target):
         program = Cache().postgres_bin(major)
-        made = self.folder / f"{major}-{hashlib.sha256(f'{program} {SETTINGS}'.encode()).hexdigest()[:8]}"
+        made = self.folder / f"{major or 'debian'}-{hashlib.sha256(f'{program} {SETTINGS}'.encode()).hexdigest()[:8]}"
         if not made.exists():
             aside = self.folder / f"{made.name}.{os.getpid()}"
             shutil.rmtree(aside, ignore_errors=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent
 PARTS = ("tables", "rows", "changes")
+INSTALLED = {"postgis": "", "pgvector": "16"}  # the major version of the server that has it; Debian's
 
 
 class Animal(NamedTuple):

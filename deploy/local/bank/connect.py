@@ -210,31 +210,32 @@ class Worker:
                 return f"{part['state']} {part.get('trace', '')}"
         return "RUNNING" if answer["tasks"] else "NO TASK"
 
-    def wait_streaming(self, name, slot="debezium", seconds=120):
-        """Until the connector has made its first copy and reads from its slot, whatever backlog it finds there."""
+    def wait_streaming(self, name, slot="debezium", seconds=120, servers=None):
+        """Until the connector has made its first copy and reads from its slot, whatever backlog it finds there.
+        servers: where its source is, when that is not the worker's."""
 
         def streams():
             self._alive()
             state = self.state(name)
             assert not state.startswith("FAILED"), f"{name}: {state}\n{self.tail()}"
-            return state == "RUNNING" and self._reads(slot)
+            return state == "RUNNING" and self._reads(slot, servers)
 
         wait.until(streams, seconds, lambda: f"{name} streams ({self.state(name)})\n{self.tail()}")
 
-    def wait_idle(self, slot="debezium", seconds=30):
+    def wait_idle(self, slot="debezium", seconds=30, servers=None):
         """Until nobody holds the slot, so that it can be dropped or copied."""
-        wait.until(lambda: not self._holder(slot), seconds, f"slot {slot} is free")
+        wait.until(lambda: not self._holder(slot, servers), seconds, f"slot {slot} is free")
 
-    def _holder(self, slot):
+    def _holder(self, slot, servers):
         """The state of the walsender that has the slot."""
-        with self.servers.postgres("postgres", autocommit=True) as connection:
+        with (servers or self.servers).postgres("postgres", autocommit=True) as connection:
             return connection.execute(
                 "select coalesce(r.state, 'unknown') from pg_replication_slots s left join pg_stat_replication r"
                 " on r.pid = s.active_pid where s.slot_name = %s and s.active",
                 (slot,),
             ).fetchone()
 
-    def _reads(self, slot):
+    def _reads(self, slot, servers):
         """A slot that is being made has a walsender too, in state startup."""
-        holder = self._holder(slot)
+        holder = self._holder(slot, servers)
         return holder is not None and holder[0] in ("catchup", "streaming")

@@ -333,6 +333,42 @@ static void an_array_of_more_dimensions_asks_for_room_and_adds_nothing(void **st
     fixture_done(&f);
 }
 
+static void a_geometry_that_may_not_be_null_is_empty_beside_a_key_and_null_when_unchanged(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct fixture f = fixture_of('d');
+    struct pg_type geometry = {.oid = 20000, .typmod = -1, .name = "geometry"};
+    struct pg_type_facts with_geometry[] = {{25, geometry}, type_facts[0], type_facts[2]};
+    struct pg_table_facts changed = facts;
+    struct pg_relation *relation;
+    changed.types = with_geometry;
+    ASSERT_OK(pg_relation_compile(&announced, &changed, &options, &relation, &err), &err);
+    CHECK_EQ(COLUMN_GEOMETRY, relation->shape.columns[2].type, "a column that is not null");
+    CHECK_EQ(true, relation->shape.columns[2].optional, "Debezium's schema allows it");
+    CHECK_EQ(true, relation->encoders[2].zero_beside_key, "its value is none");
+    CHECK_EQ(false, relation->encoders[3].zero_beside_key, "a column that may be null");
+    relation->envelope = f.relation->envelope;
+    f.relation->envelope = NULL;
+    msg.type = PGOUTPUT_DELETE;
+    msg.row.old = PGOUTPUT_OLD_KEY;
+    tuple_of(&msg.old_tuple, "1|2|~|~|~");
+    ASSERT_OK(pg_emit_row(&f.emitter, relation, &msg, f.batch, &err), &err);
+    static const uint8_t empty[] = {2, 18, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct slice value = f.batch->records[0].value;
+    /* frame, before, b, a; then the geometry without a srid, and null */
+    CHECK_EQ(true, slice_eq(slice_of(empty, sizeof(empty)), slice_of(value.ptr + 8, sizeof(empty))),
+             "an empty collection");
+    msg.type = PGOUTPUT_UPDATE;
+    msg.row.old = PGOUTPUT_OLD_NONE;
+    tuple_of(&msg.new_tuple, "1|2|?|~|~");
+    ASSERT_OK(pg_emit_row(&f.emitter, relation, &msg, f.batch, &err), &err);
+    value = f.batch->records[1].value;
+    CHECK_EQ(0, value.ptr[9], "null, and the header says why"); /* frame, no before, after, b, a */
+    pg_relation_free(relation);
+    fixture_done(&f);
+}
+
 static void a_new_version_of_a_table_keeps_the_dimensions(void **state)
 {
     (void)state;
@@ -666,6 +702,7 @@ int main(void)
         cmocka_unit_test(unexpected_null_asks_for_an_optional_column_and_adds_nothing),
         cmocka_unit_test(null_key_and_wrong_width_are_malformed),
         cmocka_unit_test(an_array_of_more_dimensions_asks_for_room_and_adds_nothing),
+        cmocka_unit_test(a_geometry_that_may_not_be_null_is_empty_beside_a_key_and_null_when_unchanged),
         cmocka_unit_test(a_new_version_of_a_table_keeps_the_dimensions),
         cmocka_unit_test(truncate_and_read_events),
         cmocka_unit_test(tombstones_can_be_left_out),

@@ -33,6 +33,10 @@ def _digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def _extension_of(major, versions):
+    return f"-pgvector-{versions['PGVECTOR_VERSION']}" if major == versions["PGVECTOR_POSTGRES"] else ""
+
+
 class Cache:
     """What deploy/local/install made; the names are the ones it gives (see its --paths)."""
 
@@ -50,7 +54,7 @@ class Cache:
         self.versitygw = root / f"versitygw-{versions['VERSITYGW_VERSION']}" / "versitygw"
         self.toxiproxy = root / f"toxiproxy-{versions['TOXIPROXY_VERSION']}" / "toxiproxy"
         self.postgres_bins = {
-            match[1]: root / f"postgres-{version}" / "bin"
+            match[1]: root / f"postgres-{version}{_extension_of(match[1], versions)}" / "bin"
             for key, version in versions.items()
             if (match := re.fullmatch(r"POSTGRES_(\d+)_VERSION", key))
         }
