@@ -206,7 +206,7 @@ def test_the_zoo_is_copied_streamed_and_loaded(road):
     assert stages.keys() == {"capture", "sink"}
 
 
-@pytest.mark.parametrize("extension, rows", [("postgis", 14), ("pgvector", 8)])
+@pytest.mark.parametrize("extension, rows", [("postgis", 14), ("pgvector", 9)])
 def test_extensions_are_copied_streamed_and_loaded(clusters, road_on, extension, rows):
     road = road_on(clusters(zoo.INSTALLED[extension]))
     assert copy_and_stream(road, [zoo.read(zoo.FOLDER / f"installed/{extension}.sql")]) == (rows, set())
