@@ -24,7 +24,7 @@ def twin_with(tmp_path, servers, reader, binary, worker, ledger):
     def make(extension):
         major = zoo.INSTALLED[extension]
         cluster = Cluster(major, tmp_path, extension, clusters)
-        Template(tmp_path / "template").copy(major, cluster.data)
+        Template(TESTS.parent / "build/e2e/templates").copy(major, cluster.data)
         cluster.start()
         folder = TESTS.parent / "build/debezium" / extension
         made.append(Twin(servers.beside(**cluster.env()), reader, binary, worker, ledger, extension, folder))
