@@ -338,8 +338,8 @@ static void nap_us(int64_t us)
 }
 
 /* How long to gather now, by what came since the last time. In a backlog the window fills, the server gathers in its
- * own socket what it would otherwise send message by message, and both sides have less to do: so the time doubles as
- * long as the rate does not suffer, and halves when it does (the server's socket was full too, and it waited). */
+ * own socket what it would otherwise send message by message, and both sides have less to do: so the time grows as
+ * long as the rate does not fall, and shrinks when it does (the server's socket was full too, and it waited). */
 static int64_t next_gather_us(struct pg_stream *stream)
 {
     int64_t now_us = clock_mono_us(), us = MAX(now_us - stream->gathered_from_us, INT64_C(1));
