@@ -16,8 +16,8 @@
 enum {
     LOOK_EVERY = 256,                   /* messages between two looks at clocks, feedback and the stop flag */
     MESSAGE_MIN_MAX_BYTES = 64 << 20,   /* a row's text may have this much, or eight times the largest record */
-    PACE_US = 15 * US_PER_MS,           /* between two batches of a stream that is quiet otherwise */
-    GATHER_US = 10 * US_PER_MS,         /* while more keeps coming, a batch gathers this long, ... */
+    PACE_US = 20 * US_PER_MS,           /* between two batches of a stream that is quiet otherwise */
+    GATHER_US = 8 * US_PER_MS,          /* while more keeps coming, a batch gathers this long, ... */
     BULK_RECORDS = 500,                 /* ... and when it has so many by then, */
     BULK_GATHER_US = 50 * US_PER_MS,    /* this long: nobody waits for a single event of a flood */
     SHUTDOWN_IDLE_US = 500 * US_PER_MS, /* a server that asks gets a position this often */

@@ -1,12 +1,14 @@
 """What a source does arrives in the warehouse: row by row, nothing missing, nothing extra, nothing twice."""
 
 import datetime
+import json
 import random
 
 import bson
 import bson.json_util
+import confluent_kafka
 import pytest
-from bank import mapping, wait
+from bank import compare, mapping, wait
 from bank.generate import SPOILERS, spoiled, trade
 from bank.load import as_document
 
@@ -184,6 +186,29 @@ def test_values_of_all_common_types_arrive(road):
     assert by_id[1]["u"] == "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
     assert by_id[1]["j"] == 'json {"a": [1, null, "é"]}'
     assert len(by_id) == 3
+
+
+def test_a_topic_that_others_write_to_is_read_where_the_ledger_says(accounts):
+    """The ledger record is written before the broker tells the offsets it names: they are compared, not believed."""
+    capture, _ = accounts.start()
+    accounts.settle()
+    other = confluent_kafka.Producer({"bootstrap.servers": accounts.servers.env["KAFKA_BROKERS"]})
+    for turn in range(3):
+        other.produce(f"{accounts.prefix}.public.accounts", b"not ours", b"not ours")
+        assert other.flush(30) == 0
+        accounts.sql("update public.accounts set balance = %s", (turn,))
+        accounts.sql("delete from public.accounts where id = %s", (turn + 1,))
+        accounts.check()
+    ranges = [
+        range(*part[2:4])
+        for record in compare.read_committed(accounts.servers, f"{accounts.prefix}.leat.ledger.core")
+        for part in json.loads(record.value())["partitions"]
+        if part[0] == f"{accounts.prefix}.public.accounts"
+    ]
+    ours = [record.offset() for record in accounts.topic("public.accounts") if record.value() != b"not ours"]
+    assert [offset for span in ranges for offset in span if offset in ours] == ours
+    assert sum(map(len, ranges)) == len(ours), "a range holds a record that is not ours"
+    assert not [line for line in capture.tail().splitlines() if "session_failed" in line]
 
 
 def test_tables_of_two_schemas_keep_apart(road):
