@@ -28,7 +28,7 @@ struct pg_state {
     char slot[PG_NAME_BYTES], publication[PG_NAME_BYTES];
     enum pg_snapshot_state snapshot;
     uint64_t end_lsn;         /* start the stream here */
-    uint64_t commit_lsn;      /* transactions up to this one are in Kafka ... */
+    uint64_t commit_lsn;      /* transactions and plain messages up to this one are in Kafka ... */
     uint64_t next_ordinal;    /* ... this one only up to here; 0: all of it */
     uint32_t attempt;         /* of the first copy */
     uint64_t restart_lsn;     /* of the slot when it was last looked at: it never goes back; 0: not known */

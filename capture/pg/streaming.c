@@ -62,18 +62,36 @@ enum rc pg_streaming_tend(struct source *source, struct err *err)
 
 /* ---- messages ---- */
 
-/* All of what was committed there is in Kafka, or in a batch on the way. */
-static bool is_published(const struct source *source, uint64_t commit_lsn)
+/* All of what has this position is in Kafka, or in a batch on the way. */
+static bool is_published(const struct source *source, uint64_t major)
 {
     const struct pg_state *state = &source->state;
-    return commit_lsn < state->commit_lsn || (commit_lsn == state->commit_lsn && state->next_ordinal == 0);
+    return major < state->commit_lsn || (major == state->commit_lsn && state->next_ordinal == 0);
+}
+
+/* An older leat gave a plain message the end of its record as position, which the commit record behind it may have,
+ * too. Whose position is in the ledger shows where the stream begins: at the end of a commit that was published, unless
+ * a prepare held it back, which has come again by now. */
+static bool is_transaction_published(const struct source *source, uint64_t commit_lsn)
+{
+    const struct pg_state *state = &source->state;
+    bool is_messages = commit_lsn == state->commit_lsn && state->end_lsn <= commit_lsn &&
+                       pg_spool_oldest_prepared(source->spool) > commit_lsn;
+    return !is_messages && is_published(source, commit_lsn);
+}
+
+/* The last byte of the message's record: no commit record begins there, no other record ends there. Where it ends
+ * (that is the LSN that the server gives it) the commit record of a transaction may begin. */
+static uint64_t position_of_plain(const struct pgoutput_logical *message)
+{
+    return message->lsn - 1;
 }
 
 static void take_begin(struct source *source, const struct pgoutput_begin *begin)
 {
     const struct pg_state *state = &source->state;
     source->in_transaction = true;
-    source->skips_transaction = is_published(source, begin->final_lsn);
+    source->skips_transaction = is_transaction_published(source, begin->final_lsn);
     source->emitter.major = begin->final_lsn;
     source->emitter.ordinal = 0;
     source->emitter.skip_below = begin->final_lsn == state->commit_lsn ? state->next_ordinal : 0;
@@ -131,25 +149,24 @@ static enum rc take_truncate(struct source *source, struct batch *batch, struct 
 }
 
 /* One that belongs to no transaction is a transaction of its own, of one event: it comes when the server reads it in
- * its log, between the commits before and behind it, and its own place is its identity. The server names the end of its
- * record, which is where the next one begins, and that may be a commit: the byte before is nobody else's. It has no end
- * that we could confirm; the next commit or keepalive has. */
+ * its log, between the commits before and behind it, and its own place is its identity. It has no end that we could
+ * confirm; the next commit or keepalive has. */
 static enum rc take_plain_logical(struct source *source, uint64_t lsn, struct batch *batch, struct err *err)
 {
     const struct pgoutput_logical *message = &source->msg->logical;
+    uint64_t major = position_of_plain(message);
     if (source->in_transaction)
         return err_set(err, ERR_PGOUTPUT_MALFORMED, "a logical message of no transaction inside one");
-    const uint64_t place = message->lsn - 1;
-    take_begin(source, &(struct pgoutput_begin){.final_lsn = place, .commit_time_us = source->emitter.now_us});
-    source->in_transaction = false;
-    if (source->skips_transaction)
+    if (is_published(source, major))
         return RC_OK;
+    take_begin(source, &(struct pgoutput_begin){.final_lsn = major, .commit_time_us = source->emitter.now_us});
+    source->in_transaction = false;
     source->emitter.lsn = lsn;
     source->emitter.previous_end = message->lsn; /* Debezium counts it as a commit, its own too */
     TRY(pg_outbox_emit(&source->outbox, &source->emitter, message, batch, err));
-    source->state.commit_lsn = place;
+    source->state.commit_lsn = major;
     source->state.next_ordinal = 0;
-    source->pos = (struct position){place, 0};
+    source->pos = (struct position){major, 0};
     source->commit_time_us = source->emitter.now_us;
     return RC_OK;
 }
@@ -226,7 +243,7 @@ static enum rc replay(struct source *source, uint32_t xid, const struct pgoutput
 {
     struct pg_spool_txn *txn = pg_spool_find(source->spool, xid);
     if (txn == NULL)
-        return is_published(source, commit->commit_lsn) ? RC_OK : unknown(err, "the commit", xid);
+        return is_transaction_published(source, commit->commit_lsn) ? RC_OK : unknown(err, "the commit", xid);
     pg_spool_rewind(source->spool, txn);
     source->replaying = txn;
     source->replayed = *commit;
@@ -407,13 +424,15 @@ static enum rc take_relation(struct source *source, struct slice message, uint64
     return keep_for_next(source, message, lsn, ret_full);
 }
 
-/* Of the transaction that the message opens; 0: it opens none. */
+/* Of the transaction that the message opens, or that it is; 0: it opens none. */
 static uint64_t commit_lsn_of(const struct pgoutput_msg *msg)
 {
     switch ((int)msg->type) {
     case PGOUTPUT_BEGIN: return msg->begin.final_lsn;
     case PGOUTPUT_STREAM_COMMIT: return msg->commit.commit_lsn;
     case PGOUTPUT_COMMIT_PREPARED: return msg->prepare.lsn;
+    case PGOUTPUT_MESSAGE:
+        return (msg->logical.flags & PGOUTPUT_MESSAGE_TRANSACTIONAL) == 0 ? position_of_plain(&msg->logical) : 0;
     default: return 0;
     }
 }

@@ -382,6 +382,7 @@ static struct source_notes notes;
 static char events[1 << 16], marks[1 << 16];
 static struct pg_state state;        /* as the last mark left it: where the next session begins */
 static size_t records_a_batch = 100; /* then it is full */
+static uint64_t join_lsn = UINT64_MAX;
 static struct err err;
 
 static void describe(const struct batch *batch, struct buf *out)
@@ -404,7 +405,7 @@ static struct source *session_new(void)
     static const struct envelope_source constant = {
         .connector = CONNECTOR_POSTGRESQL, .name = "p", .database = "d", .schema = "", .table = ""};
     struct source *source = calloc(1, sizeof(*source));
-    source->join_lsn = UINT64_MAX;
+    source->join_lsn = join_lsn;
     source->context = (struct source_context){
         .config = &config, .source = &source_config, .notes = &notes, .queue = batch_queue_new(1, 1 << 20)};
     source->config = &source_config.postgresql;
@@ -477,6 +478,16 @@ static const char *run_from(struct pg_state from)
 }
 
 static const struct pg_state fresh;
+
+/* What is taken before a window of the copy opens whose point this is. */
+static const char *run_joining(uint64_t point)
+{
+    join_lsn = point;
+    state = fresh;
+    CHECK_EQ(RC_OK, run_batches(1), "up to the point");
+    join_lsn = UINT64_MAX;
+    return events;
+}
 
 /* ---- positions ---- */
 
@@ -773,9 +784,13 @@ static void a_prepared_commit_that_is_published_is_passed_over(void **unused)
 {
     (void)unused;
     script_new();
+    prepare('b', 11, 250, 260);
+    prepare('P', 11, 250, 260); /* this one held the slot back */
     prepare('K', 10, 300, 310);
     const struct pg_state known = {.end_lsn = 250, .commit_lsn = 300};
     CHECK_STR("", run_from(known), "its prepare lies before the start");
+    script_new();
+    prepare('K', 10, 300, 310);
     state = fresh;
     CHECK_EQ(RC_FATAL, run_batches(1), "one that nobody has is an error");
 }
@@ -818,28 +833,70 @@ static void a_plain_message_is_published_once(void **unused)
     CHECK_STR("129.0=two", run(), "the next one gets it again, and passes it over");
 }
 
-/* The end of a record is the beginning of the next one: the commit of a transaction that was open. */
-static void a_commit_behind_a_plain_message_is_not_taken_for_it(void **unused)
+/* The commit record stands where the message's record ends. */
+static void a_plain_message_right_before_a_commit_record_takes_nothing_from_it(void **unused)
+{
+    (void)unused;
+    static const char all[] = "119.0=plain 120.0=a 120.1=b";
+    records_a_batch = 2;
+    for (int streamed = 0; streamed < 2; streamed++) {
+        script_new();
+        if (streamed)
+            stream_start(10, true);
+        relation(1);
+        if (streamed) {
+            insert("a");
+            insert("b");
+            stream_stop();
+        }
+        logical("plain", false, 120);
+        if (!streamed) {
+            begin(120);
+            insert("a");
+            insert("b");
+        }
+        streamed ? stream_commit(10, 120, 130) : commit(120, 130);
+        CHECK_STR(all, run_from(fresh), "both");
+        state = fresh;
+        CHECK_EQ(RC_OK, run_batches(1), "a kill behind the first batch");
+        CHECK_STR("120.0=a 120.1=b", (run(), events), "the transaction comes");
+        const struct pg_state inside = {.end_lsn = 110, .commit_lsn = 120, .next_ordinal = 1};
+        CHECK_STR("120.1=b", run_from(inside), "killed inside it, neither the message nor a row is lost or doubled");
+        const struct pg_state done = {.end_lsn = 130, .commit_lsn = 120};
+        CHECK_STR("", run_from(done), "killed behind it");
+    }
+    records_a_batch = 100;
+}
+
+/* Older ones gave a message the end of its record as position. */
+static void a_ledger_that_ends_at_a_message_of_an_older_version_is_understood(void **unused)
 {
     (void)unused;
     script_new();
+    relation(1);
     logical("plain", false, 120);
     begin(120);
-    relation(1);
     insert("a");
-    insert("b");
     commit(120, 130);
-    CHECK_STR("119.0=plain 120.0=a 120.1=b", run_from(fresh), "in one session");
-    const struct pg_state behind = {.end_lsn = 110, .commit_lsn = 119};
-    CHECK_STR("120.0=a 120.1=b", run_from(behind), "killed between them");
+    logical("next", false, 140);
+    const struct pg_state at_message = {.end_lsn = 110, .commit_lsn = 120};
+    CHECK_STR("120.0=a 139.0=next", run_from(at_message), "not the message again, but the commit behind it");
+    const struct pg_state at_keepalive = {.end_lsn = 120, .commit_lsn = 120};
+    CHECK_STR("120.0=a 139.0=next", run_from(at_keepalive), "a keepalive had confirmed the message");
+    const struct pg_state at_commit = {.end_lsn = 130, .commit_lsn = 120};
+    CHECK_STR("139.0=next", run_from(at_commit), "the commit itself");
+}
+
+static void a_plain_message_behind_a_windows_point_comes_behind_its_rows(void **unused)
+{
+    (void)unused;
     script_new();
-    stream_start(10, true);
     relation(1);
-    insert("a");
-    stream_stop();
-    logical("plain", false, 120);
-    stream_commit(10, 120, 130);
-    CHECK_STR("119.0=plain 120.0=a", run_from(fresh), "a streamed one");
+    logical("before", false, 120);
+    logical("behind", false, 140);
+    CHECK_STR("119.0=before", run_joining(120), "its record ends at the point");
+    CHECK_STR("119.0=before", run_joining(130), "the other one's lies behind it");
+    CHECK_STR("119.0=before 139.0=behind", run_joining(140), "now it does not");
 }
 
 static void a_streamed_message_keeps_its_ordinal(void **unused)
@@ -989,7 +1046,9 @@ int main(void)
         cmocka_unit_test(a_prepared_commit_that_is_published_is_passed_over),
         cmocka_unit_test(logical_messages_have_a_place_among_the_events),
         cmocka_unit_test(a_plain_message_is_published_once),
-        cmocka_unit_test(a_commit_behind_a_plain_message_is_not_taken_for_it),
+        cmocka_unit_test(a_plain_message_right_before_a_commit_record_takes_nothing_from_it),
+        cmocka_unit_test(a_ledger_that_ends_at_a_message_of_an_older_version_is_understood),
+        cmocka_unit_test(a_plain_message_behind_a_windows_point_comes_behind_its_rows),
         cmocka_unit_test(a_streamed_message_keeps_its_ordinal),
         cmocka_unit_test(a_message_that_may_be_rolled_back_ends_streaming),
         cmocka_unit_test(prefixes_are_chosen),
