@@ -335,10 +335,10 @@ enum rc pg_session_watch_publication(struct source *source, struct err *err)
     struct pg_table *tables;
     const char *published;
     size_t n;
-    if (!source->config->snapshot_added_tables ||
-        source->emitter.now_us - source->watched_us < WATCH_INTERVAL_S * US_PER_S)
+    int64_t now_us = clock_mono_us();
+    if (!source->config->snapshot_added_tables || now_us - source->watched_mono_us < WATCH_INTERVAL_S * US_PER_S)
         return RC_OK;
-    source->watched_us = source->emitter.now_us;
+    source->watched_mono_us = now_us;
     if (read_published(source, &tables, &n, &published, err) !=
         RC_OK) { /* what is known already is not stopped by it */
         log_warn("publication_unread", LOG_STR("source", source->context.source->name), LOG_ERR(err));

@@ -68,10 +68,10 @@ struct source {
     struct pgoutput_commit replayed; /* ... with this commit */
     struct slice pending;            /* a message that has no room in the batch before; ptr NULL: none */
     uint64_t pending_lsn;
-    int64_t watched_us;  /* when the publication was looked at; wall clock */
-    unsigned since_look; /* messages since clocks and queue were looked at */
-    bool holds_whole;    /* the batch has whole transactions only: it can go before a table is waited for */
-    bool let_go;         /* after RC_AGAIN of a relation: let the batch go, then the same message again */
+    int64_t watched_mono_us; /* when the publication was looked at */
+    unsigned since_look;     /* messages since clocks and queue were looked at */
+    bool holds_whole;        /* the batch has whole transactions only: it can go before a table is waited for */
+    bool let_go;             /* after RC_AGAIN of a relation: let the batch go, then the same message again */
 };
 
 /* Compiles what was announced, from the catalog as `conn` sees it; topic and schemas for a captured one. Waits for the

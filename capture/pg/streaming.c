@@ -40,7 +40,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
     PGconn *conn = source->replication;
     source->replication = NULL; /* the stream's, whatever happens */
     source->marked_mono_us = clock_mono_us();
-    source->watched_us = clock_wall_us();
+    source->watched_mono_us = clock_mono_us();
     source->spool = pg_spool_new(config->spool_dir, (uint64_t)config->spool_max_bytes);
     return pg_stream_start(conn, &options, &source->stream, err);
 }

@@ -102,6 +102,50 @@ def test_a_large_value_that_did_not_travel_is_kept(road):
     road.check()
 
 
+KINDS = {  # a column's type, and a value of it that is kept outside of the row
+    "text": "repeat(md5(i::text), 200)",
+    "varchar(9000)": "repeat(md5(i::text), 201)::varchar(9000)",
+    "json": "json_build_object('k', repeat(md5(i::text), 202))",
+    "jsonb": "jsonb_build_object('k', repeat(md5(i::text), 203))",
+    "xml": "('<x>' || repeat(md5(i::text), 204) || '</x>')::xml",
+    "bytea": "decode(repeat(md5(i::text), 205), 'hex')",
+    "hstore": "hstore('k', repeat(md5(i::text), 206))",
+    "text[]": "array_fill(md5(i::text), array[207])",
+    "uuid[]": "array_fill(md5(i::text)::uuid, array[208])",
+    "date[]": "array_fill('2024-02-29'::date, array[1209])",
+    "bigint[]": "array_fill(i::bigint, array[1210])",
+}
+PLACEHOLDER = "__debezium_unavailable_value"
+
+
+@pytest.mark.parametrize("identity", ["default", "full"])
+def test_large_values_of_every_kind_that_did_not_travel_are_kept(road, identity):
+    """Also beside a value that is, letter by letter, what stands for one that did not travel."""
+    road.sql("create extension hstore")
+    columns = {f"c{number}": kind for number, kind in enumerate(KINDS)}
+    road.table("public.papers", "id int primary key, state text, " + ", ".join(f"{n} {k}" for n, k in columns.items()))
+    for name in columns:
+        road.sql(f"alter table public.papers alter column {name} set storage external")
+    road.sql(f"alter table public.papers replica identity {identity}")
+    road.configure()
+    road.start()
+    road.sql(f"insert into public.papers select i, 'first', {', '.join(KINDS.values())} from generate_series(1, 5) i")
+    road.sql("insert into public.papers (id, state, c0) values (6, %s, %s)", (PLACEHOLDER, PLACEHOLDER))
+    road.settle()
+    first = {row["id"]: row for row in road.rows("papers")}
+    assert all(first[1].values()) and first[6]["c0"] == PLACEHOLDER
+    road.sql("update public.papers set state = 'second' where id <> 6")
+    road.sql("update public.papers set id = id + 10 where id in (2, 6)")
+    road.sql("update public.papers set c0 = %s where id = 3", (PLACEHOLDER,))
+    road.settle()
+    wanted = {}
+    for number, row in first.items():
+        now = number + 10 if number in (2, 6) else number
+        wanted[now] = row | {"id": now} | ({} if number == 6 else {"state": "second"})
+    wanted[3]["c0"] = PLACEHOLDER
+    assert {row["id"]: row for row in road.rows("papers")} == wanted
+
+
 def test_a_truncate_empties_the_table(accounts):
     accounts.start()
     accounts.sql("insert into public.accounts (id) values (50)")

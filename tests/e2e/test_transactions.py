@@ -471,3 +471,23 @@ def test_memory_stays_under_its_ceiling(clusters, road_on, request, streaming):
     assert spool_bytes(capture) == 0
     assert peak_bytes(capture) < RSS_MAX_BYTES
     print(f"peak {peak_bytes(capture) >> 20} MiB")
+
+
+def test_memory_stays_under_its_ceiling_at_a_start_with_a_full_backlog(clusters, road_on):
+    """Everything that was written meanwhile comes as fast as it can be read."""
+    n_transactions, n_rows = 100, 1000
+    road = road_on(clusters("16"))
+    road.table("public.rows", ROWS)
+    capture, sink = road.start()
+    road.settle()
+    assert capture.stop() == 0 and sink.stop() == 0
+    road.sql(f"""do $$ begin for i in 0..{n_transactions - 1} loop
+        insert into public.rows select i * {n_rows} + n, 0, repeat('x', 300) from generate_series(1, {n_rows}) n;
+        commit;
+    end loop; end $$""")
+    insert(road.pg, n_transactions * n_rows + 1, 50 * n_rows)
+    end = lsn(road)
+    capture.start()
+    slot_reaches(road, end)
+    assert capture.metric("leat_capture_events_total", f"{road.prefix}.public.rows") == (n_transactions + 50) * n_rows
+    assert peak_bytes(capture) < RSS_MAX_BYTES

@@ -2,7 +2,9 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -214,6 +216,30 @@ static void a_folder_that_is_not_there_is_named(void **state)
     pg_spool_free(spool);
 }
 
+/* As of a disk that is full: the kernel lets the file grow no further. */
+static void a_disk_that_is_full_is_said(void **state)
+{
+    (void)state;
+    static uint8_t bytes[100000];
+    struct rlimit before;
+    struct pg_spool *spool = pg_spool_new("/tmp", LARGE);
+    struct pg_spool_txn *txn = pg_spool_add(spool, 10);
+    enum rc rc = RC_OK;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(0, getrlimit(RLIMIT_FSIZE, &before));
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 20, before.rlim_max}));
+    for (uint32_t n = 0; n < 100 && rc == RC_OK; n++) {
+        rc = pg_spool_append(spool, txn, 10, n, 'I', slice_of(bytes, sizeof(bytes)), &err);
+        if (rc == RC_OK)
+            rc = pg_spool_flush(spool, &err);
+    }
+    assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &before));
+    CHECK_EQ(RC_RETRY, rc, "full");
+    CHECK_EQ(ERR_PG_SPOOL_FULL, err.code, "full");
+    assert_non_null(strstr(err.msg, "/tmp"));
+    pg_spool_free(spool);
+}
+
 static void the_oldest_prepare_holds(void **state)
 {
     (void)state;
@@ -239,6 +265,7 @@ int main(void)
         cmocka_unit_test(blocks_are_used_again),
         cmocka_unit_test(the_file_has_no_name),
         cmocka_unit_test(a_folder_that_is_not_there_is_named),
+        cmocka_unit_test(a_disk_that_is_full_is_said),
         cmocka_unit_test(the_oldest_prepare_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,8 @@ class Registry(Service):
             "%prod.quarkus.datasource.jdbc.initial-size": 2,
             "%prod.quarkus.datasource.jdbc.min-size": 2,
             "%prod.quarkus.datasource.jdbc.max-size": 20,
+            # 5 s by default: after a kill, on a machine with other work, it ends at its start.
+            "%prod.quarkus.datasource.jdbc.acquisition-timeout": "60S",
         }
         definitions = [f"-D{key}={value}" for key, value in settings.items()]
         flags = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
