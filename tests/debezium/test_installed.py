@@ -1,5 +1,6 @@
 """Extensions that one server of deploy/local/install has each: PostGIS and pgvector themselves."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,16 +18,17 @@ PUBLISHED = f"for tables in schema zoo, table public.{FENCE}"  # spatial_ref_sys
 
 
 @pytest.fixture
-def twin_with(tmp_path, servers, reader, binary, worker, ledger):
+def twin_with(servers, reader, binary, worker, ledger):
     """twin_with(extension): both read from a server that has it."""
     made, clusters = [], []
 
     def make(extension):
         major = zoo.INSTALLED[extension]
-        cluster = Cluster(major, tmp_path, extension, clusters)
+        folder = TESTS.parent / "build/debezium" / extension
+        folder.mkdir(parents=True, exist_ok=True)
+        cluster = Cluster(major, folder, "server", clusters)
         Template(TESTS.parent / "build/e2e/templates").copy(major, cluster.data)
         cluster.start()
-        folder = TESTS.parent / "build/debezium" / extension
         made.append(Twin(servers.beside(**cluster.env()), reader, binary, worker, ledger, extension, folder))
         return made[-1]
 
@@ -37,6 +39,7 @@ def twin_with(tmp_path, servers, reader, binary, worker, ledger):
             twin.close()
         for cluster in clusters:
             cluster.kill()
+            shutil.rmtree(cluster.data, ignore_errors=True)
 
 
 @pytest.mark.parametrize("extension", zoo.INSTALLED)
