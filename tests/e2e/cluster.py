@@ -114,7 +114,7 @@ class Cluster:
 
     def wait_stopped(self, seconds):
         try:
-            self.process.wait(seconds)
+            self.process.wait(seconds * wait.PATIENCE)
         except subprocess.TimeoutExpired as late:
             raise wait.WaitedTooLong(f"{self.name} did not stop within {seconds} s\n{self.log.read_text()[-2000:]}") from late
         self.process = None

@@ -169,7 +169,7 @@ def test_the_server_hears_from_us_while_kafka_does_not_answer(direct):
 
 def test_a_server_that_stops_does_not_wait_for_a_batch_in_kafka(direct):
     """A walsender ends when we confirmed all of its log, which a Kafka that does not answer puts off."""
-    direct.cluster.set(wal_sender_timeout="60s").reload()
+    direct.cluster.set(wal_sender_timeout="10min").reload()
     capture = streaming(direct)
     with KafkaHeld(direct.servers):
         for key in range(2, 6):
@@ -184,7 +184,7 @@ def test_a_server_that_stops_does_not_wait_for_a_batch_in_kafka(direct):
 
 
 def test_a_server_that_stops_does_not_wait_for_a_large_transaction(direct):
-    direct.cluster.set(wal_sender_timeout="60s", logical_decoding_work_mem="64MB").reload()
+    direct.cluster.set(wal_sender_timeout="10min", logical_decoding_work_mem="64MB").reload()
     capture = streaming(direct)
     direct.sql("insert into public.accounts select n, repeat('x', 500) from generate_series(1000, 200000) n")
     wait.until(lambda: capture.metrics("leat_capture_events_total") and n_committed(capture) > 1, 30, capture.tail)

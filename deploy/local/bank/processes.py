@@ -62,7 +62,7 @@ class Worker:
     def wait_exit(self, seconds):
         """Its exit code; the process must end by itself."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * wait.PATIENCE)
         except subprocess.TimeoutExpired as late:
             raise wait.WaitedTooLong(f"{self.name} did not end within {seconds} s\n{self.tail()}") from late
 
@@ -151,7 +151,7 @@ def run(config, *words, binary=BINARY, seconds=60, environment=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=seconds * wait.PATIENCE,
         env=None if environment is None else os.environ | environment,
     )
 
