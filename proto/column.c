@@ -1,7 +1,9 @@
 #include "proto/column.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "proto/avro_get.h"
 #include "proto/avro_schema.h"
 
 /* Avro's type and the schema name of each column type; version 1 of every schema that has a name. */
@@ -79,6 +81,76 @@ static const struct {
 };
 // clang-format on
 
+/* ---- defaults ---- */
+
+static bool has_default(const struct column *column)
+{
+    return column->default_value.ptr != NULL;
+}
+
+/* As short as it can be, and told from an integer: Connect's converter writes a float's digits as a float. */
+static void put_json_double(struct buf *out, double value, bool is_float)
+{
+    char text[40];
+    for (int digits = is_float ? 6 : 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (is_float ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value)
+            break;
+    }
+    buf_put_str(out, text);
+    if (strpbrk(text, ".e") == NULL)
+        buf_put_str(out, ".0");
+}
+
+/* Avro's way: a character for each byte. */
+static void put_json_bytes(struct buf *out, struct slice bytes)
+{
+    SCOPED(buf_done) struct buf text = buf_new(2 * bytes.len + 1);
+    for (size_t i = 0; i < bytes.len; i++) {
+        uint8_t byte = bytes.ptr[i];
+        if (byte >= 0x80)
+            buf_put_u8(&text, (uint8_t)(0xC0 | byte >> 6));
+        buf_put_u8(&text, byte < 0x80 ? byte : (uint8_t)(0x80 | (byte & 0x3F)));
+    }
+    buf_put_json_string(out, buf_slice(&text));
+}
+
+static void put_default(struct buf *out, const struct column *column)
+{
+    struct reader r = reader_of(column->default_value);
+    const char *avro = forms[column->type].avro;
+    if (strcmp(avro, "boolean") == 0)
+        buf_put_str(out, avro_get_bool(&r) ? "true" : "false");
+    else if (strcmp(avro, "int") == 0 || strcmp(avro, "long") == 0)
+        buf_printf(out, "%lld", (long long)avro_get_long(&r));
+    else if (strcmp(avro, "float") == 0)
+        put_json_double(out, (double)avro_get_float(&r), true);
+    else if (strcmp(avro, "double") == 0)
+        put_json_double(out, avro_get_double(&r), false);
+    else if (strcmp(avro, "bytes") == 0)
+        put_json_bytes(out, avro_get_bytes(&r));
+    else
+        buf_put_json_string(out, avro_get_bytes(&r));
+}
+
+bool column_put_avro_default(struct buf *out, const struct column *column)
+{
+    if (has_default(column))
+        put_default(out, column);
+    else if (column->optional)
+        buf_put_str(out, "null");
+    return has_default(column) || column->optional;
+}
+
+/* Connect's own note of it, inside of the type. */
+static void put_connect_default(struct buf *out, const struct column *column)
+{
+    if (!has_default(column))
+        return;
+    buf_put_str(out, ",\"connect.default\":");
+    put_default(out, column);
+}
+
 /* Kafka Connect's converters write this precision where none is known: Avro's decimal must have one. */
 enum { DECIMAL_UNKNOWN_PRECISION = 64 };
 
@@ -110,7 +182,9 @@ static void put_decimal(struct buf *out, const struct column *column)
     buf_printf(out, "\"connect.parameters\":{\"scale\":\"%d\"", column->scale);
     if (column->precision > 0)
         buf_printf(out, ",\"connect.decimal.precision\":\"%d\"", column->precision);
-    buf_printf(out, "},\"connect.name\":\"%s\",\"logicalType\":\"decimal\"}", forms[COLUMN_DECIMAL].connect_name);
+    buf_put_u8(out, '}');
+    put_connect_default(out, column);
+    buf_printf(out, ",\"connect.name\":\"%s\",\"logicalType\":\"decimal\"}", forms[COLUMN_DECIMAL].connect_name);
 }
 
 static void put_parameter(struct buf *out, bool *first, const char *name, const char *value)
@@ -139,6 +213,7 @@ static void put_text(struct buf *out, const struct column *column)
     }
     if (!first)
         buf_put_u8(out, '}');
+    put_connect_default(out, column);
     if (form->connect_name != NULL)
         buf_printf(out, ",\"connect.name\":\"%s\"", form->connect_name);
     buf_put_u8(out, '}');
@@ -146,15 +221,19 @@ static void put_text(struct buf *out, const struct column *column)
 
 static void put_bits(struct buf *out, const struct column *column)
 {
-    buf_printf(out, "{\"type\":\"bytes\",\"connect.version\":1,\"connect.parameters\":{\"length\":\"%d\"},",
+    buf_printf(out, "{\"type\":\"bytes\",\"connect.version\":1,\"connect.parameters\":{\"length\":\"%d\"}",
                column->length);
-    buf_printf(out, "\"connect.name\":\"%s\"}", forms[COLUMN_BITS].connect_name);
+    put_connect_default(out, column);
+    buf_printf(out, ",\"connect.name\":\"%s\"}", forms[COLUMN_BITS].connect_name);
 }
 
 /* A primitive with a name of Connect's. */
-static void put_named(struct buf *out, const struct column_form *form)
+static void put_named(struct buf *out, const struct column *column)
 {
-    buf_printf(out, "{\"type\":\"%s\",\"connect.version\":1,\"connect.name\":\"%s\"", form->avro, form->connect_name);
+    const struct column_form *form = &forms[column->type];
+    buf_printf(out, "{\"type\":\"%s\",\"connect.version\":1", form->avro);
+    put_connect_default(out, column);
+    buf_printf(out, ",\"connect.name\":\"%s\"", form->connect_name);
     if (form->logical_type != NULL)
         buf_printf(out, ",\"logicalType\":\"%s\"", form->logical_type);
     buf_put_u8(out, '}');
@@ -162,10 +241,27 @@ static void put_named(struct buf *out, const struct column_form *form)
 
 static void put_plain_text(struct buf *out, const struct column *column)
 {
-    if (forms[column->type].connect_name != NULL || (column->source_type != NULL && column->length > 0))
+    bool has_length = column->source_type != NULL && column->length > 0;
+    if (forms[column->type].connect_name != NULL || has_length || has_default(column))
         put_text(out, column);
     else
         buf_put_str(out, "\"string\"");
+}
+
+static void put_plain(struct buf *out, const struct column *column)
+{
+    const char *avro = forms[column->type].avro;
+    buf_printf(out, has_default(column) ? "{\"type\":\"%s\"" : "\"%s\"", avro);
+    put_connect_default(out, column);
+    if (has_default(column))
+        buf_put_u8(out, '}');
+}
+
+static void put_int16(struct buf *out, const struct column *column)
+{
+    buf_put_str(out, "{\"type\":\"int\"");
+    put_connect_default(out, column);
+    buf_put_str(out, ",\"connect.type\":\"int16\"}");
 }
 
 static void put_type(struct buf *out, const struct column *column, struct avro_known_names *known_names)
@@ -179,7 +275,7 @@ static void put_type(struct buf *out, const struct column *column, struct avro_k
     case COLUMN_SPARSE_VECTOR: put_record(out, column, known_names); return;
     case COLUMN_DECIMAL: put_decimal(out, column); return;
     case COLUMN_BITS: put_bits(out, column); return;
-    case COLUMN_INT16: buf_put_str(out, "{\"type\":\"int\",\"connect.type\":\"int16\"}"); return;
+    case COLUMN_INT16: put_int16(out, column); return;
     case COLUMN_MAP: buf_put_str(out, "{\"type\":\"map\",\"values\":[\"null\",\"string\"]}"); return;
     case COLUMN_DOUBLE_VECTOR:
     case COLUMN_FLOAT_VECTOR:
@@ -191,9 +287,9 @@ static void put_type(struct buf *out, const struct column *column, struct avro_k
     if (column_is_text(column))
         put_plain_text(out, column);
     else if (form->connect_name != NULL)
-        put_named(out, form);
+        put_named(out, column);
     else
-        buf_printf(out, "\"%s\"", form->avro);
+        put_plain(out, column);
 }
 
 static void put_array(struct buf *out, const struct column *column, int dimensions,
@@ -211,13 +307,13 @@ static void put_array(struct buf *out, const struct column *column, int dimensio
 void avro_schema_put_column_type(struct buf *out, const struct column *column, struct avro_known_names *known_names)
 {
     if (column->optional)
-        buf_put_str(out, "[\"null\",");
+        buf_put_str(out, has_default(column) ? "[" : "[\"null\",");
     if (column->is_array)
         put_array(out, column, MAX(column->dimensions, 1), known_names);
     else
         put_type(out, column, known_names);
     if (column->optional)
-        buf_put_u8(out, ']');
+        buf_put_str(out, has_default(column) ? ",\"null\"]" : "]");
 }
 
 bool column_can_nest(const struct column *column)

@@ -55,14 +55,27 @@ enum column_type {
 struct column {
     const char *name; /* as the source has it */
     enum column_type type;
-    bool optional;           /* Avro ["null", T], default null */
+    bool optional;           /* Avro ["null", T], default null; with a default value [T, "null"] */
     bool is_array;           /* of elements that are this type or null */
     int dimensions;          /* of an array: an element may be an array too, so many levels in all; 0 is 1 */
     int precision, scale;    /* DECIMAL; precision 0: not known */
     int length;              /* characters a text can have, bits that BITS have; 0: not known */
     const char *source_type; /* "VARCHAR", travels as __debezium.source.column.type; NULL: does not travel */
     const char *enum_labels; /* ENUM: "a,b,c" */
+    struct slice
+        default_value; /* its Avro bytes, of a primitive type only; ptr NULL: none. In the schema, nowhere else */
 };
+
+/* Branches of an optional column's union: a default is of the first one. */
+static inline void column_put_null(const struct column *column, struct buf *out)
+{
+    buf_put_u8(out, column->default_value.ptr == NULL ? 0 : 2);
+}
+
+static inline void column_put_some(const struct column *column, struct buf *out)
+{
+    buf_put_u8(out, column->default_value.ptr == NULL ? 2 : 0);
+}
 
 /* A table as its events describe it. Plain data; whoever made it owns what it points at. */
 struct table_shape {
@@ -79,6 +92,8 @@ bool column_is_nested(const struct column *column);
 bool column_can_nest(const struct column *column);
 /* Appends a column's Avro type (with the null union when optional). */
 void column_put_avro_type(struct buf *out, const struct column *column);
+/* Appends the default of a column's field as JSON. False: it has none, nothing was put. */
+bool column_put_avro_default(struct buf *out, const struct column *column);
 /* Avro names allow [A-Za-z_][A-Za-z0-9_]*: anything else becomes '_', a leading digit gets one in front (Debezium's
  * rule). Two columns that become one name are refused where the shape is made. */
 void column_put_avro_name(struct buf *out, const char *name);

@@ -42,8 +42,10 @@ static void put_column_field(struct buf *out, const struct column *column, struc
     column_put_avro_name(out, column->name);
     buf_put_str(out, "\",\"type\":");
     avro_schema_put_column_type(out, column, known_names);
-    if (column->optional)
-        buf_put_str(out, ",\"default\":null");
+    size_t end = out->len;
+    buf_put_str(out, ",\"default\":");
+    if (!column_put_avro_default(out, column))
+        out->len = end;
     buf_put_u8(out, '}');
 }
 

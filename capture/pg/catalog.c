@@ -55,7 +55,9 @@ static const char SQL_COLUMNS_ALIKE[] =
 static const char SQL_COLUMN_FACTS[] =
     "select case when not a.attisdropped then a.attname end, a.attnotnull or exists (select from pg_catalog.pg_type t"
     " where t.oid = a.atttypid and t.typtype = 'd' and t.typnotnull),"
-    SQL_PLACE_IN_INDEX("indisprimary") "," SQL_PLACE_IN_INDEX("indisreplident")
+    SQL_PLACE_IN_INDEX("indisprimary") "," SQL_PLACE_IN_INDEX("indisreplident") ","
+    " (select pg_catalog.pg_get_expr(d.adbin, d.adrelid) from pg_catalog.pg_attrdef d"
+    "  where d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = '')"
     " from pg_catalog.pg_attribute a where a.attrelid = $1 and a.attnum > 0 order by a.attnum";
 // clang-format on
 
@@ -358,7 +360,8 @@ static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct aren
         columns[row] = (struct pg_column_facts){.name = text_in(arena, res, row, 0),
                                                 .not_null = flag_of(res, row, 1),
                                                 .primary_position = atoi(PQgetvalue(res, row, 2)),
-                                                .identity_position = atoi(PQgetvalue(res, row, 3))};
+                                                .identity_position = atoi(PQgetvalue(res, row, 3)),
+                                                .default_sql = text_in(arena, res, row, 4)};
     facts->columns = columns;
     facts->n_columns = (size_t)PQntuples(res);
     return RC_OK;

@@ -38,6 +38,7 @@ struct pg_column_facts {
     bool not_null;
     int primary_position;  /* in the primary key, from 1; 0: not in it */
     int identity_position; /* in the index of `replica identity using index`, from 1; 0: not in it, or there is none */
+    const char *default_sql; /* pg_get_expr(); NULL: none, or a generated column's */
 };
 
 /* The position in the key that a table with this replica identity goes by. */

@@ -38,22 +38,25 @@ struct move {
 
 static void put_missing(const struct pg_relation *relation, size_t i, struct buf *out)
 {
-    if (relation->shape.columns[i].optional)
-        avro_put_null(out);
+    const struct column *column = &relation->shape.columns[i];
+    if (column->optional)
+        column_put_null(column, out);
+    else if (column->default_value.ptr != NULL)
+        buf_put_slice(out, column->default_value);
     else
         pg_encoder_put_zero(&relation->encoders[i], out);
 }
 
 static void put_unchanged(const struct pg_relation *relation, size_t i, struct draft *draft)
 {
-    bool optional = relation->shape.columns[i].optional;
+    const struct column *column = &relation->shape.columns[i];
     size_t start = draft->buf.len;
     if (!draft->has_unchanged)
         memset(draft->unchanged, 0, sizeof(draft->unchanged));
     draft->has_unchanged = true;
     draft->unchanged[i / 8] |= (uint8_t)(1 << (i % 8));
-    if (optional)
-        avro_put_some(&draft->buf);
+    if (column->optional)
+        column_put_some(column, &draft->buf);
     if (pg_encoder_put_unavailable(&relation->encoders[i], &draft->buf))
         return;
     draft->buf.len = start;
@@ -72,16 +75,16 @@ static enum outcome fault_of(const struct pg_relation *relation, size_t i, struc
 static inline enum outcome put_value(const struct pg_relation *relation, size_t i, const struct pgoutput_value *value,
                                      struct draft *draft)
 {
-    bool optional = relation->shape.columns[i].optional;
+    const struct column *column = &relation->shape.columns[i];
     draft->column = (uint32_t)i;
     if (value->kind == PGOUTPUT_TUPLE_NULL) {
-        if (!optional)
+        if (!column->optional)
             return PUT_NULL;
-        avro_put_null(&draft->buf);
+        column_put_null(column, &draft->buf);
         return PUT_OK;
     }
-    if (optional)
-        avro_put_some(&draft->buf);
+    if (column->optional)
+        column_put_some(column, &draft->buf);
     if (LIKELY(pg_encoder_put(&relation->encoders[i], value->text, &draft->buf)))
         return PUT_OK;
     return fault_of(relation, i, value->text, draft);
@@ -110,14 +113,14 @@ static enum outcome put_row(const struct pg_relation *relation, const struct pgo
 static void put_beside_key(const struct pg_relation *relation, size_t i, struct buf *out)
 {
     if (relation->shape.columns[i].optional && relation->encoders[i].zero_beside_key) {
-        avro_put_some(out);
+        column_put_some(&relation->shape.columns[i], out);
         pg_encoder_put_zero(&relation->encoders[i], out);
     } else {
         put_missing(relation, i, out);
     }
 }
 
-/* The image of which only the key travelled; the rest is null, or its type's zero where null cannot be. */
+/* The image of which only the key travelled; the rest is null, or where null cannot be its default, or its type's zero. */
 static enum outcome put_key_image(const struct pg_relation *relation, const struct pgoutput_tuple *key,
                                   struct draft *draft)
 {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "capture/pg/array.h"
+#include "capture/pg/defaults.h"
 #include "capture/publisher.h"
 #include "proto/registry.h"
 
@@ -98,6 +99,14 @@ static const char *upper_in(struct arena *arena, const char *text)
     return copy;
 }
 
+static void compile_default(struct pg_relation *relation, const struct pg_type *type, const char *sql, size_t i)
+{
+    struct column *column = &relation->shape.columns[i];
+    struct buf value = arena_open(relation->arena);
+    if (sql != NULL && pg_default_put(type, column, &relation->encoders[i], sql, &value))
+        column->default_value = arena_close(relation->arena, &value);
+}
+
 static void compile_column(struct pg_relation *relation, const struct pgoutput_column *announced, size_t i,
                            const struct pg_table_facts *facts, const struct pg_column_facts *column_facts,
                            const struct pg_type_modes *modes)
@@ -113,6 +122,7 @@ static void compile_column(struct pg_relation *relation, const struct pgoutput_c
     relation->encoders[i].zero_beside_key = column_facts->not_null && column->type == COLUMN_GEOMETRY &&
                                             !column->is_array;
     column->optional = !column_facts->not_null || relation->encoders[i].zero_beside_key;
+    compile_default(relation, &type, column_facts->default_sql, i);
 }
 
 /* With FULL every column is flagged and with NOTHING none: there the catalog says which of them are the key. */
@@ -262,8 +272,8 @@ static enum rc compile_into(struct pg_relation *relation, const struct pgoutput_
     relation->shape.topic = relation->topic;
     relation->shape.n_columns = n;
     for (size_t i = 0; i < n; i++) {
-        compile_column(relation, &announced->columns[i], i, facts, map[i], &options->modes);
         relation->encoders[i].check_utf8 = options->check_utf8;
+        compile_column(relation, &announced->columns[i], i, facts, map[i], &options->modes);
     }
     compile_key(relation, announced, facts, map, key);
     return compile_chosen_key(relation, announced, options->keys, map, err);

@@ -2,10 +2,11 @@
 
 import collections
 import json
+import re
 import time
 from typing import NamedTuple
 
-from differences import DIFFERENCES, NORMALISED, Seen
+from differences import DIFFERENCES, NORMALISED, WRONG_DEFAULTS, Seen
 
 EXAMPLES = 3  # of one path in one topic
 SOURCE_TYPE = {"__debezium.source.column.type", "__debezium.source.column.length"}
@@ -91,17 +92,15 @@ def schema_tree(schema, prefix, namespace=None):
     return tree
 
 
-def without_default(field, ledger):
-    """A field as it is when its column has no default: that of Debezium's is in the schema, and flips the union."""
-    kind = field["type"]
-    nullable = isinstance(kind, list)
-    inner = kind[0] if nullable else kind
-    if not isinstance(inner, dict) or inner.get("connect.default", ABSENT) != field.get("default"):
+def without_wrong_default(field, ledger):
+    """A field as it is without a default: the zoo's columns of which Debezium's schema has a wrong or illegal one."""
+    name = next((name for name, columns in WRONG_DEFAULTS.items() if re.fullmatch(columns, field["name"])), None)
+    if name is None or field["default"] is None:
         return field
-    ledger.count("column defaults")
-    inner = {key: part for key, part in inner.items() if key != "connect.default"}
-    bare = {key: part for key, part in field.items() if key != "default"}
-    return bare | ({"type": [kind[1], plain(inner)], "default": None} if nullable else {"type": plain(inner)})
+    ledger.count(name)
+    inner, _null = field["type"]
+    bare = plain({key: part for key, part in inner.items() if key != "connect.default"})
+    return field | {"type": ["null", bare], "default": None}
 
 
 def with_optional_elements(field, ledger):
@@ -119,13 +118,18 @@ def with_optional_elements(field, ledger):
 
 def without_source_type(field, ledger):
     """A field without what leat says of the length of a text."""
-    kind = field["type"]
-    inner = kind[1] if isinstance(kind, list) else kind
-    parameters = inner.get("connect.parameters", {}) if isinstance(inner, dict) else {}
-    if inner == {"type": "string", "connect.parameters": parameters} and set(parameters) == SOURCE_TYPE:
-        ledger.count("lengths of texts")
-        return field | {"type": [kind[0], "string"] if isinstance(kind, list) else "string"}
-    return field
+    branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
+    bare = [without_length(branch) for branch in branches]
+    if bare == branches:
+        return field
+    ledger.count("lengths of texts")
+    return field | {"type": bare if isinstance(field["type"], list) else bare[0]}
+
+
+def without_length(inner):
+    if not isinstance(inner, dict) or inner["type"] != "string" or set(inner.get("connect.parameters", {})) != SOURCE_TYPE:
+        return inner
+    return plain({key: part for key, part in inner.items() if key != "connect.parameters"})
 
 
 def plain(inner):
@@ -158,7 +162,8 @@ class Schemas:
         if pair in self.compared:
             return
         self.compared.add(pair)
-        theirs = columns_adjusted(theirs, lambda field: without_default(field, self.ledger))
+        if theirs is not None and theirs["namespace"].endswith(".zoo.default_defects"):
+            theirs = columns_adjusted(theirs, lambda field: without_wrong_default(field, self.ledger))
         theirs = columns_adjusted(theirs, lambda field: with_optional_elements(field, self.ledger))
         ours = columns_adjusted(ours, lambda field: without_source_type(field, self.ledger))
         trees = [flatten(schema_tree(schema, prefix), lists=True) for schema, prefix in zip((theirs, ours), self.prefixes)]

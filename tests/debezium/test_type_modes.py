@@ -24,7 +24,7 @@ OPTIONS = {  # leat's setting and Debezium's option
 @pytest.mark.parametrize(
     "names, modes",
     [
-        ("numbers times arrays extensions", {
+        ("numbers times arrays extensions defaults", {
             "decimal_handling_mode": "string", "time_precision_mode": "isostring", "interval_handling_mode": "string",
             "hstore_handling_mode": "map", "binary_handling_mode": "hex", "unavailable_value_placeholder": "gone",
         }),
@@ -33,11 +33,11 @@ OPTIONS = {  # leat's setting and Debezium's option
             "binary_handling_mode": "hex", "time_precision_mode": "adaptive_time_microseconds",
             "unavailable_value_placeholder": "gone",
         }),
-        ("numbers times arrays", {"decimal_handling_mode": "double", "time_precision_mode": "connect"}),
+        ("numbers times arrays defaults", {"decimal_handling_mode": "double", "time_precision_mode": "connect"}),
         ("numbers times arrays", {
             "time_precision_mode": "microseconds", "money_fraction_digits": 4, "binary_handling_mode": "base64-url-safe",
         }),
-        ("made_types", {"time_precision_mode": "nanoseconds"}),
+        ("made_types defaults", {"time_precision_mode": "nanoseconds"}),
     ],
     ids=["texts", "hex", "connect", "microseconds", "nanoseconds"],
 )  # fmt: skip

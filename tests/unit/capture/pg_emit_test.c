@@ -9,8 +9,13 @@
 static struct pgoutput_relation announced; /* large */
 static struct pgoutput_msg msg;
 
-static const struct pg_column_facts column_facts[] = {
-    {"b", true, 2, 0}, {"a", true, 1, 0}, {"name", true, 0, 0}, {"big", false, 0, 0}, {"n", false, 0, 0}};
+#define FACTS(column, required, primary, identity)                                                                     \
+    {                                                                                                                  \
+        .name = (column), .not_null = (required), .primary_position = (primary), .identity_position = (identity)       \
+    }
+static const struct pg_column_facts column_facts[] = {FACTS("b", true, 2, 0), FACTS("a", true, 1, 0),
+                                                      FACTS("name", true, 0, 0), FACTS("big", false, 0, 0),
+                                                      FACTS("n", false, 0, 0)};
 static const struct pg_type_facts type_facts[] = {
     {23, {.oid = 23, .typmod = -1, .name = "int4"}},
     {25, {.oid = 25, .typmod = -1, .name = "text"}},
@@ -550,8 +555,8 @@ static struct pg_relation *compile_key_case(size_t i)
          catalog.n_columns++) {
         const char *name = key_cases[i].catalog[catalog.n_columns];
         int identity_position = catalog.n_columns < 2 ? 2 - (int)catalog.n_columns : 0; /* an index of (a, b) */
-        columns[catalog.n_columns] = (struct pg_column_facts){
-            *name == '\0' ? NULL : name, true, key_cases[i].key_positions[catalog.n_columns], identity_position};
+        columns[catalog.n_columns] = (struct pg_column_facts)FACTS(
+            *name == '\0' ? NULL : name, true, key_cases[i].key_positions[catalog.n_columns], identity_position);
     }
     pg_relation_free(relation_of(key_cases[i].identity)); /* fills `announced` */
     announced.columns[0].flags = announced.columns[1].flags = key_cases[i].flagged || key_cases[i].identity == 'f';
@@ -577,22 +582,25 @@ static void column_renamed_since_keeps_what_the_catalog_knows(void **state)
     (void)state;
     struct err err = {0};
     struct pg_relation *relation;
-    static const struct pg_column_facts renamed[] = {{"b", true, 2, 0},   {"a", true, 1, 0},  {"title", true, 0, 0},
-                                                     {NULL, false, 0, 0}, {"n", false, 0, 0}, {"extra", true, 0, 0}};
+    static const struct pg_column_facts renamed[] = {FACTS("b", true, 2, 0),     FACTS("a", true, 1, 0),
+                                                     FACTS("title", true, 0, 0), FACTS(NULL, false, 0, 0),
+                                                     FACTS("n", false, 0, 0),    FACTS("extra", true, 0, 0)};
     const struct pg_table_facts catalog = {renamed, ARRAY_LEN(renamed), type_facts, ARRAY_LEN(type_facts)};
     pg_relation_free(relation_of('d'));
     ASSERT_OK(pg_relation_compile(&announced, &catalog, &options, &relation, &err), &err);
     CHECK_STR("name", relation->shape.columns[2].name, "the announced name");
     CHECK_EQ(false, relation->shape.columns[2].optional, "renamed, and the next one was dropped since");
     pg_relation_free(relation);
-    static const struct pg_column_facts unclear[] = {{"b", true, 2, 0},   {"a", true, 1, 0},     {"title", true, 0, 0},
-                                                     {NULL, false, 0, 0}, {"large", true, 0, 0}, {"n", false, 0, 0}};
+    static const struct pg_column_facts unclear[] = {FACTS("b", true, 2, 0),     FACTS("a", true, 1, 0),
+                                                     FACTS("title", true, 0, 0), FACTS(NULL, false, 0, 0),
+                                                     FACTS("large", true, 0, 0), FACTS("n", false, 0, 0)};
     const struct pg_table_facts three = {unclear, ARRAY_LEN(unclear), type_facts, ARRAY_LEN(type_facts)};
     ASSERT_OK(pg_relation_compile(&announced, &three, &options, &relation, &err), &err);
     CHECK_EQ(true, relation->shape.columns[2].optional, "two in the place of three: there is no telling");
     pg_relation_free(relation);
-    static const struct pg_column_facts one[] = {
-        {"b", true, 2, 0}, {"a", true, 1, 0}, {"title", true, 0, 0}, {"big", false, 0, 0}, {"n", false, 0, 0}};
+    static const struct pg_column_facts one[] = {FACTS("b", true, 2, 0), FACTS("a", true, 1, 0),
+                                                 FACTS("title", true, 0, 0), FACTS("big", false, 0, 0),
+                                                 FACTS("n", false, 0, 0)};
     const struct pg_table_facts plain = {one, ARRAY_LEN(one), type_facts, ARRAY_LEN(type_facts)};
     ASSERT_OK(pg_relation_compile(&announced, &plain, &options, &relation, &err), &err);
     CHECK_EQ(false, relation->shape.columns[2].optional, "between its neighbours it is the same column");

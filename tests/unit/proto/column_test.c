@@ -35,6 +35,29 @@ static const struct {
      "\"connect.name\":\"io.debezium.data.Enum\"}"},
 };
 
+#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+static const struct {
+    const char *behaviour;
+    struct column column;
+    const char *type, *value;
+} defaults[] = {
+    {"an optional type without a default has null", {.type = COLUMN_INT32, .optional = true}, "[\"null\",\"int\"]", "null"},
+    {"a required type without a default has none", {.type = COLUMN_INT32}, "\"int\"", ""},
+    {"with a default null is the second branch", {.type = COLUMN_INT32, .optional = true, .default_value = BYTES("\x0a")},
+     "[{\"type\":\"int\",\"connect.default\":5},\"null\"]", "5"},
+    {"a required type has one too", {.type = COLUMN_INT16, .default_value = BYTES("\x09")},
+     "{\"type\":\"int\",\"connect.default\":-5,\"connect.type\":\"int16\"}", "-5"},
+    {"a boolean", {.type = COLUMN_BOOL, .default_value = BYTES("\x01")}, "{\"type\":\"boolean\",\"connect.default\":true}", "true"},
+    {"a double", {.type = COLUMN_DOUBLE, .default_value = BYTES("\0\0\0\0\0\0\xf8\x3f")},
+     "{\"type\":\"double\",\"connect.default\":1.5}", "1.5"},
+    {"a text", {.type = COLUMN_STRING, .default_value = BYTES("\x04" "a\"")}, "{\"type\":\"string\",\"connect.default\":\"a\\\"\"}", "\"a\\\"\""},
+    {"a name of Connect's", {.type = COLUMN_DATE, .default_value = BYTES("\x02")},
+     "{\"type\":\"int\",\"connect.version\":1,\"connect.default\":1,\"connect.name\":\"io.debezium.time.Date\"}", "1"},
+    {"bytes are characters", {.type = COLUMN_BITS, .length = 16, .default_value = BYTES("\x04\x00\xff")},
+     "{\"type\":\"bytes\",\"connect.version\":1,\"connect.parameters\":{\"length\":\"16\"},\"connect.default\":\"\\u0000\xc3\xbf\","
+     "\"connect.name\":\"io.debezium.data.Bits\"}", "\"\\u0000\xc3\xbf\""},
+};
+
 static const struct {
     const char *behaviour, *name, *want;
 } names[] = {
@@ -57,6 +80,20 @@ static void column_types(void **state)
     }
 }
 
+static void column_defaults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
+        SCOPED(buf_done) struct buf type = buf_new(4096);
+        SCOPED(buf_done) struct buf value = buf_new(4096);
+        column_put_avro_type(&type, &defaults[i].column);
+        CHECK_EQ(*defaults[i].value != '\0', column_put_avro_default(&value, &defaults[i].column),
+                 defaults[i].behaviour);
+        CHECK_STR(defaults[i].type, buf_cstr(&type), defaults[i].behaviour);
+        CHECK_STR(defaults[i].value, buf_cstr(&value), defaults[i].behaviour);
+    }
+}
+
 static void column_names(void **state)
 {
     (void)state;
@@ -71,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(column_types),
+        cmocka_unit_test(column_defaults),
         cmocka_unit_test(column_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
