@@ -261,6 +261,10 @@ enum rc pg_session_relax(struct source *source, struct pg_relation *relation, st
 {
     uint32_t column = source->emitter.narrow_column;
     int dimensions = source->emitter.dimensions;
+    if (dimensions == 0 && relation->is_key[column] && relation->key_is_the_catalogs) {
+        pg_relation_drop_key(relation);
+        tell_state(NULL, relation);
+    }
     if (dimensions == 0 && relation->is_key[column])
         return err_set(err, ERR_PGOUTPUT_MALFORMED, "key column \"%s\" of table %s.%s is null",
                        relation->shape.columns[column].name, relation->schema, relation->name);

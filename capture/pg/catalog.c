@@ -51,11 +51,26 @@ static const char SQL_COLUMNS_ALIKE[] =
     "  unnest(i.indkey::int2[]) with ordinality p(attnum, place)"                                                      \
     "  where i.indrelid = a.attrelid and i." flag " and p.attnum = a.attnum and p.place <= i.indnkeyatts limit 1), 0)"
 
+/* The key of a table without a primary one: the unique index that Debezium takes (the one the table is clustered by, else
+ * the first by name) of those that can be one. A part of the rows, expressions, columns that may be null and checks at the
+ * commit's time would give several rows one key. */
+#define SQL_UNIQUE_INDEX                                                                                               \
+    " coalesce((select p.place from (select i.* from pg_catalog.pg_index i"                                            \
+    "  join pg_catalog.pg_class c on c.oid = i.indexrelid"                                                             \
+    "  where i.indrelid = $1 and i.indisunique and i.indimmediate and i.indisvalid"                                    \
+    "  and i.indpred is null and i.indexprs is null and not exists ("                                                  \
+    "   select from unnest(i.indkey::int2[]) with ordinality k(attnum, place)"                                         \
+    "   join pg_catalog.pg_attribute n on n.attrelid = i.indrelid and n.attnum = k.attnum"                             \
+    "   where k.place <= i.indnkeyatts and not n.attnotnull)"                                                          \
+    "  order by i.indisclustered desc, c.relname limit 1) u,"                                                          \
+    "  unnest(u.indkey::int2[]) with ordinality p(attnum, place)"                                                      \
+    "  where p.attnum = a.attnum and p.place <= u.indnkeyatts limit 1), 0)"
+
 // clang-format off
 static const char SQL_COLUMN_FACTS[] =
     "select case when not a.attisdropped then a.attname end, a.attnotnull or exists (select from pg_catalog.pg_type t"
     " where t.oid = a.atttypid and t.typtype = 'd' and t.typnotnull),"
-    SQL_PLACE_IN_INDEX("indisprimary") "," SQL_PLACE_IN_INDEX("indisreplident") ","
+    SQL_PLACE_IN_INDEX("indisprimary and i.indimmediate") "," SQL_PLACE_IN_INDEX("indisreplident") "," SQL_UNIQUE_INDEX ","
     " (select pg_catalog.pg_get_expr(d.adbin, d.adrelid) from pg_catalog.pg_attrdef d"
     "  where d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = '')"
     " from pg_catalog.pg_attribute a where a.attrelid = $1 and a.attnum > 0 order by a.attnum";
@@ -361,7 +376,8 @@ static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct aren
                                                 .not_null = flag_of(res, row, 1),
                                                 .primary_position = atoi(PQgetvalue(res, row, 2)),
                                                 .identity_position = atoi(PQgetvalue(res, row, 3)),
-                                                .default_sql = text_in(arena, res, row, 4)};
+                                                .unique_position = atoi(PQgetvalue(res, row, 4)),
+                                                .default_sql = text_in(arena, res, row, 5)};
     facts->columns = columns;
     facts->n_columns = (size_t)PQntuples(res);
     return RC_OK;

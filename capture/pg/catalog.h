@@ -36,8 +36,9 @@ MUST_CHECK enum rc pg_catalog_has(PGconn *conn, uint32_t oid, const char *schema
 struct pg_column_facts {
     const char *name; /* NULL: dropped */
     bool not_null;
-    int primary_position;  /* in the primary key, from 1; 0: not in it */
+    int primary_position;  /* in the primary key, from 1; 0: not in it, or it is checked at the commit only */
     int identity_position; /* in the index of `replica identity using index`, from 1; 0: not in it, or there is none */
+    int unique_position;   /* in the unique index that is the key where there is no primary one; 0: not in it */
     const char *default_sql; /* pg_get_expr(); NULL: none, or a generated column's */
 };
 

@@ -13,7 +13,7 @@ enum { KEY_TEXT_MAX_BYTES = 1 << 20 };
 enum outcome {
     PUT_OK,
     PUT_BAD_VALUE, /* a value that its type, or Avro, has no place for */
-    PUT_NULL,      /* a null where the schema has none */
+    PUT_NULL,      /* a null where the schema has none, or in a key that was not the row's */
     PUT_DEEP,      /* an array of more dimensions than the schema has */
     PUT_NO_KEY,    /* the key did not travel */
 };
@@ -149,6 +149,8 @@ static enum outcome put_key(const struct pg_relation *relation, const struct pgo
         if (value->kind == PGOUTPUT_TUPLE_UNCHANGED_TOAST && old != NULL)
             value = &old->values[i];
         draft->column = i;
+        if (UNLIKELY(value->kind == PGOUTPUT_TUPLE_NULL && relation->key_is_the_catalogs))
+            return PUT_NULL;
         if (value->kind != PGOUTPUT_TUPLE_TEXT)
             return PUT_NO_KEY;
         if (!pg_encoder_put(&relation->encoders[i], value->text, &draft->buf))

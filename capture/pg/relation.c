@@ -125,27 +125,69 @@ static void compile_column(struct pg_relation *relation, const struct pgoutput_c
     compile_default(relation, &type, column_facts->default_sql, i);
 }
 
-/* With FULL every column is flagged and with NOTHING none: there the catalog says which of them are the key. */
-static bool key_is_the_catalogs(const struct pgoutput_relation *announced)
+/* ---- the key ---- */
+
+/* Where a key is written down: in the announcement's flags, or in the catalog. */
+enum key_place { KEY_NOWHERE, KEY_FLAGGED, KEY_FLAGGED_IDENTITY, KEY_PRIMARY, KEY_UNIQUE };
+
+static int catalog_position(const struct pg_column_facts *facts, enum key_place place)
 {
-    return announced->replica_identity == 'f' || announced->replica_identity == 'n';
+    switch (place) {
+    case KEY_FLAGGED_IDENTITY: return facts->identity_position;
+    case KEY_UNIQUE: return facts->unique_position;
+    default: return facts->primary_position;
+    }
 }
 
-/* A part of a key would take different rows for one: without the rest of it there is none. */
+static size_t count_flagged(const struct pgoutput_relation *announced)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < announced->n_columns; i++)
+        n += (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
+    return n;
+}
+
+/* A part of a key would take different rows for one: without the rest of it there is none. `carried`: of columns that
+ * deletes carry. */
 static bool has_whole_key(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
-                          const struct pg_column_facts *const *map)
+                          const struct pg_column_facts *const *map, enum key_place place, bool carried)
 {
     size_t wanted = 0, found = 0;
     for (size_t i = 0; i < facts->n_columns; i++)
-        wanted += facts->columns[i].primary_position > 0;
+        wanted += catalog_position(&facts->columns[i], place) > 0;
     for (size_t i = 0; i < announced->n_columns; i++)
-        found += map[i]->primary_position > 0;
-    return found == wanted;
+        found += catalog_position(map[i], place) > 0 &&
+                 (!carried || (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0);
+    return wanted > 0 && found == wanted;
 }
 
-static int key_rank(const struct pg_column_facts *facts, uint8_t replica_identity)
+static bool catalog_has_primary(const struct pg_table_facts *facts)
 {
-    int position = pg_column_key_position(facts, replica_identity);
+    for (size_t i = 0; i < facts->n_columns; i++)
+        if (facts->columns[i].primary_position > 0)
+            return true;
+    return false;
+}
+
+/* The key has to be in every old row that the server sends: the identity's columns, which are flagged; with FULL all are.
+ * Without flags there are inserts only: then, as with FULL, the catalog says which columns it is. */
+static enum key_place find_key(const struct pgoutput_relation *announced, const struct pg_table_facts *facts,
+                               const struct pg_column_facts *const *map)
+{
+    uint8_t identity = announced->replica_identity;
+    bool flagged = identity != 'f' && count_flagged(announced) > 0;
+    if (flagged && identity != 'i')
+        return KEY_FLAGGED;
+    if (flagged)
+        return has_whole_key(announced, facts, map, KEY_PRIMARY, true) ? KEY_PRIMARY : KEY_FLAGGED_IDENTITY;
+    if (catalog_has_primary(facts)) /* with DEFAULT it was made since: not the row's */
+        return identity != 'd' && has_whole_key(announced, facts, map, KEY_PRIMARY, false) ? KEY_PRIMARY : KEY_NOWHERE;
+    return has_whole_key(announced, facts, map, KEY_UNIQUE, false) ? KEY_UNIQUE : KEY_NOWHERE;
+}
+
+static int key_rank(const struct pg_column_facts *facts, enum key_place place)
+{
+    int position = catalog_position(facts, place);
     return position == 0 ? INT16_MAX : position;
 }
 
@@ -154,19 +196,20 @@ static void compile_key(struct pg_relation *relation, const struct pgoutput_rela
                         const struct pg_table_facts *facts, const struct pg_column_facts *const *map, uint16_t *key)
 {
     size_t n = 0;
-    uint8_t identity = announced->replica_identity;
-    bool ask_catalog = key_is_the_catalogs(announced);
+    enum key_place place = find_key(announced, facts, map);
+    bool has_flags = announced->replica_identity != 'f' && count_flagged(announced) > 0;
     relation->shape.key_columns = key;
-    if (ask_catalog && !has_whole_key(announced, facts, map))
-        return;
-    for (uint16_t i = 0; i < announced->n_columns; i++) {
-        relation->is_key[i] = ask_catalog ? map[i]->primary_position > 0
-                                          : (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
-        if (!relation->is_key[i])
+    relation->key_is_the_catalogs = !has_flags;
+    for (uint16_t i = 0; place != KEY_NOWHERE && i < announced->n_columns; i++) {
+        bool is_flagged = has_flags && (announced->columns[i].flags & PGOUTPUT_COLUMN_KEY) != 0;
+        bool is_catalogs = catalog_position(map[i], place) > 0;
+        relation->is_key[i] = is_flagged || (!has_flags && is_catalogs);
+        if (relation->is_key[i])
+            relation->shape.columns[i].optional = false;
+        if (place == KEY_FLAGGED || place == KEY_FLAGGED_IDENTITY ? !is_flagged : !is_catalogs)
             continue;
-        relation->shape.columns[i].optional = false;
         size_t at = n++;
-        for (; at > 0 && key_rank(map[key[at - 1]], identity) > key_rank(map[i], identity); at--)
+        for (; at > 0 && key_rank(map[key[at - 1]], place) > key_rank(map[i], place); at--)
             key[at] = key[at - 1];
         key[at] = i;
     }
@@ -304,6 +347,12 @@ void pg_relation_free(struct pg_relation *relation)
         envelope_free(relation->envelope);
     arena_free(relation->arena);
     free(relation);
+}
+
+void pg_relation_drop_key(struct pg_relation *relation)
+{
+    relation->shape.n_key_columns = 0;
+    memset(relation->is_key, 0, relation->shape.n_columns);
 }
 
 void pg_relation_stop(struct pg_relation *relation, const struct err *why)

@@ -20,7 +20,8 @@ struct pg_relation {
     uint8_t replica_identity;
     struct table_shape shape;
     struct pg_encoder *encoders; /* one a column */
-    bool *is_key;                /* one a column */
+    bool *is_key;                /* one a column: in the key, or beside it in the old row of which the key travels */
+    bool key_is_the_catalogs;    /* the announcement does not say which columns it has: it may be a later one */
     char topic[TOPIC_NAME_BYTES];
     enum err_code stop_code; /* ERR_NONE: not stopped */
     const char *stop_why;
@@ -47,6 +48,9 @@ MUST_CHECK enum rc pg_relation_compile(const struct pgoutput_relation *announced
                                        const struct pg_relation_options *options, struct pg_relation **ret_relation,
                                        struct err *err);
 void pg_relation_free(struct pg_relation *relation);
+
+/* A null in the key (PG_EMIT_RELAX) proves that the catalog's is a later one: from here on this version has none. */
+void pg_relation_drop_key(struct pg_relation *relation);
 
 /* No events can be made of this version: why is copied in. */
 void pg_relation_stop(struct pg_relation *relation, const struct err *why);

@@ -185,6 +185,20 @@ DIFFERENCES = [
                r"fields\.before\.type\.1\.fields\.c_midnight\.(default|type\.0\.connect\.default)", last_nanosecond, midnight),
     Difference("a quote in the default of an enum", "a defect of Debezium: it stays doubled, which is no label of the enum",
                "value schema", r"fields\.before\.type\.1\.fields\.c_mood\.(default|type\.0\.connect\.default)", "it''s", "it's"),
+    *(
+        Difference("identity beside a primary key",
+                   "a defect of Debezium: deletes do not carry the primary key, it writes zeros for it",
+                   part, r".+", anything, anything, topic=r"no_keys\.beside")
+        for part in ("key", "key schema")
+    ),
+    *(
+        Difference("unique indexes that are no keys", "a defect of Debezium: different rows, or one row twice, have one key",
+                   part, r".+", anything, anything, topic=r"no_keys\.(partial|nullable|included|late)")
+        for part in ("key", "key schema")
+    ),
+    Difference("labels that an enum gains", "a defect of Debezium (mended in 3.7): it reads the labels of a type once",
+               "value schema", r"fields\.before\.type\.1\.fields\.ms?\.type\.1\.(items\.1\.)?connect\.parameters\.allowed",
+               "good,bad", "good,awful,new", topic=r"public\.altered_enum"),
     Difference("order of an hstore's keys", "Debezium's is that of a Java hash table, leat's is PostgreSQL's",
                "value", r"(before|after)\.[^.]+", same_json, text, topic=r"zoo\.extensions"),
     Difference("dates before 1582-10-15", "a defect of Debezium: it reads them in the Julian calendar, and only in a copy",

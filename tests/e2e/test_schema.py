@@ -321,7 +321,7 @@ def test_a_table_with_no_key_is_captured_without_one(road, reader):
 
 
 def test_replica_identity_changes_in_the_stream(road, reader):
-    """default -> full -> an index -> nothing -> no key at all -> a key again. Everything else goes on."""
+    """default -> full -> an index -> nothing -> a unique index -> no key at all -> a key again. Everything else goes on."""
     road.sql("create table t (id int primary key, k int not null unique, v text)")
     worker = publish_all(road)
     topic = f"{road.prefix}.public.t"
@@ -338,6 +338,9 @@ def test_replica_identity_changes_in_the_stream(road, reader):
     road.sql("alter table t drop constraint t_pkey")
     road.sql("alter table t replica identity default")
     road.sql("insert into t values (3, 30, 'e')")
+    caught_up(road, worker)
+    road.sql("alter table t drop constraint t_k_key")
+    road.sql("insert into t values (4, 40, 'g')")
     wait.until(lambda: worker.metric("leat_capture_table_keyless", topic) == 1, SECONDS, worker.tail)
     road.sql("alter table t add primary key (id)")
     road.sql("update t set v = 'f' where id = 3")
@@ -348,12 +351,79 @@ def test_replica_identity_changes_in_the_stream(road, reader):
         ("u", {"id": 1}, "b"),
         ("u", {"k": 10}, "c"),
         ("c", {"id": 2}, "d"),
-        ("c", None, "e"),
+        ("c", {"k": 30}, "e"),
+        ("c", None, "g"),
         ("u", {"id": 3}, "f"),
     ]
     assert [event["table"] for event in worker.log_events("table_keyed")] == ["public.t"]
     assert worker.metric("leat_capture_table_keyless", topic) == 0
     assert reader.rows("public.fence") == [{"id": 1}]
+
+
+def test_a_key_that_was_made_since_is_not_the_rows(road, reader):
+    """With replica identity full only the catalog knows the key, and it can be ahead: a row that has none says so."""
+    road.sql("create table t (a int, v text)")
+    road.sql("alter table t replica identity full")
+    worker = publish_all(road)
+    worker.stop()
+    road.sql("insert into t values (1, 'x'), (null, 'y')")
+    road.sql("update t set a = 2 where a is null")
+    road.sql("alter table t alter a set not null")
+    road.sql("create unique index on t (a)")
+    road.sql("insert into t values (3, 'z')")
+    worker.start()
+    caught_up(road, worker)
+    assert reader.events("public.t") == [
+        ("c", {"a": 1}, {"a": 1, "v": "x"}),
+        ("c", None, {"a": None, "v": "y"}),
+        ("u", None, {"a": 2, "v": "y"}),
+        ("c", {"a": 3}, {"a": 3, "v": "z"}),
+    ]
+    assert [len(worker.log_events(event)) for event in ("table_keyless", "table_keyed")] == [1, 1]
+
+
+def allowed(reader, road, table, column):
+    """Labels that the schema of each event has for a column."""
+    found = []
+    for record in compare.read_committed(road.servers, f"{road.prefix}.{table}"):
+        number = int.from_bytes(record.value()[1:5], "big")
+        with urllib.request.urlopen(f"{reader.url}/schemas/ids/{number}", timeout=20) as answer:
+            row = json.loads(json.load(answer)["schema"])["fields"][0]["type"][1]
+        (kind,) = [field["type"] for field in row["fields"] if field["name"] == column]
+        found.append(kind["connect.parameters"]["allowed"])
+    return found
+
+
+def test_an_enum_gains_labels_in_the_middle_of_the_stream(road, reader):
+    """A label is a text: it arrives whether the schema names it or not. The server announces a table, not a type, so
+    the schema follows when the table is announced."""
+    road.sql("create type mood as enum ('good', 'bad')")
+    road.sql("create table t (id int primary key, m mood not null)")
+    worker = publish_all(road)
+    road.sql("insert into t values (1, 'good')")
+    road.sql("alter type mood add value 'new, odd'")
+    road.sql("insert into t values (2, 'new, odd')")
+    with road.pg.transaction():
+        road.sql("alter type mood rename value 'bad' to 'awful'")
+        road.sql("insert into t values (3, 'awful')")
+    road.sql("insert into t values (4, 'awful')")
+    caught_up(road, worker)
+    with road.pg.transaction():
+        road.sql("alter type mood add value 'last'")
+        road.sql("alter table t add n int")
+    road.sql("insert into t values (5, 'last')")
+    road.sql("update t set m = 'last' where id = 1")
+    caught_up(road, worker)
+    assert [(op, row["id"], row["m"]) for op, _, row in reader.events("public.t")] == [
+        ("c", 1, "good"),
+        ("c", 2, "new, odd"),
+        ("c", 3, "awful"),
+        ("c", 4, "awful"),
+        ("c", 5, "last"),
+        ("u", 1, "last"),
+    ]
+    assert road.reject_records() == []
+    assert allowed(reader, road, "public.t", "m")[-2:] == ["good,awful,new, odd,last"] * 2
 
 
 def test_the_sink_keeps_what_has_no_key_and_loads_the_rest(road):

@@ -530,12 +530,14 @@ static const struct {
      {2, 0, 0, 0, 0, 1},
      ""},
     {"nothing: the primary key, of inserts", 'n', false, {"b", "a", "name", "big", "n"}, {2, 1}, "1,0"},
-    {"an index, in its order, which is not the primary key's",
+    {"an index, in its order", 'i', true, {"b", "a", "name", "big", "n"}, {0}, "1,0"},
+    {"an index with the primary key's columns: that, in its order",
      'i',
      true,
      {"b", "a", "name", "big", "n"},
      {1, 2},
-     "1,0"},
+     "0,1"},
+    {"an index without one of the primary key's columns", 'i', true, {"b", "a", "name", "big", "n"}, {1, 0, 2}, "1,0"},
     {"full, when the catalog has an index as identity by now: still the primary key",
      'f',
      false,
@@ -573,6 +575,49 @@ static void key_is_the_one_that_the_row_had(void **state)
         for (size_t k = 0; k < relation->shape.n_key_columns; k++)
             buf_printf(&key, "%s%u", k == 0 ? "" : ",", relation->shape.key_columns[k]);
         CHECK_STR(key_cases[i].want, buf_cstr(&key), key_cases[i].behaviour);
+        pg_relation_free(relation);
+    }
+}
+
+/* A unique index of (name, b), and perhaps a primary key of (n). */
+static const struct {
+    const char *behaviour;
+    uint8_t identity;
+    bool flagged, has_primary, has_renamed;
+    const char *want;
+} unique_cases[] = {
+    {"full: a unique index is the key", 'f', false, false, false, "2,0"},
+    {"nothing: a unique index is the key, of inserts", 'n', false, false, false, "2,0"},
+    {"the default without a primary key is the same", 'd', false, false, false, "2,0"},
+    {"a primary key comes before it", 'f', false, true, false, "4"},
+    {"a primary key that was made since: neither is the row's", 'd', false, true, false, ""},
+    {"an identity comes before it", 'i', true, false, false, "0,1"},
+    {"a part of the index cannot be told: none", 'f', false, false, true, ""},
+};
+
+static void unique_index_is_the_key_of_a_table_without_a_primary_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(unique_cases); i++) {
+        struct err err = {0};
+        struct pg_relation *relation;
+        SCOPED(buf_done) struct buf key = buf_new(64);
+        const struct pg_column_facts columns[] = {
+            {.name = "b", .not_null = true, .unique_position = 2},
+            FACTS("a", true, 0, 0),
+            {.name = unique_cases[i].has_renamed ? NULL : "name", .not_null = true, .unique_position = 1},
+            FACTS("big", false, 0, 0),
+            FACTS("n", true, unique_cases[i].has_primary, 0),
+            {.name = "new", .unique_position = unique_cases[i].has_renamed},
+        };
+        const struct pg_table_facts catalog = {columns, ARRAY_LEN(columns), type_facts, ARRAY_LEN(type_facts)};
+        pg_relation_free(relation_of(unique_cases[i].identity)); /* fills `announced` */
+        announced.columns[0].flags = announced.columns[1].flags = unique_cases[i].flagged ||
+                                                                  unique_cases[i].identity == 'f';
+        ASSERT_OK(pg_relation_compile(&announced, &catalog, &options, &relation, &err), &err);
+        for (size_t k = 0; k < relation->shape.n_key_columns; k++)
+            buf_printf(&key, "%s%u", k == 0 ? "" : ",", relation->shape.key_columns[k]);
+        CHECK_STR(unique_cases[i].want, buf_cstr(&key), unique_cases[i].behaviour);
         pg_relation_free(relation);
     }
 }
@@ -718,6 +763,7 @@ int main(void)
         cmocka_unit_test(plan_follows_announcement_and_catalog),
         cmocka_unit_test(what_the_catalog_forgot_is_optional_text),
         cmocka_unit_test(key_is_the_one_that_the_row_had),
+        cmocka_unit_test(unique_index_is_the_key_of_a_table_without_a_primary_one),
         cmocka_unit_test(column_renamed_since_keeps_what_the_catalog_knows),
         cmocka_unit_test(table_that_is_not_configured_is_left_out),
         cmocka_unit_test(rows_of_a_keyless_table_are_events_without_a_key),
