@@ -23,6 +23,8 @@ INSERTED = {  # the server refuses updates and deletes of these
 OTHER = {  # what Debezium takes is no key; leat takes another index
     "beside": ("create table beside (id int primary key, a int not null, b text not null, v text); create unique index o_b on beside (b);"
                " alter table beside replica identity using index o_b", ["b"]),
+    "beside_first": ("create table beside_first (a int not null, b text not null, v text); create unique index f_a on beside_first (a);"
+                     " create unique index f_b on beside_first (b); alter table beside_first replica identity using index f_b", ["b"]),
     "partial": ("create table partial (a int not null, b text not null, v text); create unique index p_a on partial (a) where v <> '';"
                 " create unique index p_b on partial (b); alter table partial replica identity full", ["b"]),
     "nullable": ("create table nullable (a int, b text not null, v text); create unique index n_a on nullable (a);"
