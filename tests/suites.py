@@ -26,7 +26,10 @@ LONG_CRASH_ROUNDS = 500
 POSTGRES_MAJORS = ("13", "14", "15", "16", "17", "18")
 GRACE_SECONDS = 60
 LANES = 3
-PATIENCE = "3"  # times the limits of a test that has the machine for itself: bank.wait
+BESIDE_OTHERS = {  # limits are for what has the machine for itself
+    "LEAT_PATIENCE": "3",  # times those of bank.wait
+    "LEAT_STACK_TIMEOUT_S": "300",  # a server's start
+}
 LONGEST = (
     "crash", "transactions", "debezium", "snapshot", "outages", "rejects", "road", "schema", "identity", "stack",
     "standin", "snapshot_requests", "start_errors", "pipeline", "connection", "versions", "offsets",
@@ -293,30 +296,34 @@ class Lane:
         if job.stack is not None and not self.stack_up(job.stack):
             return Counts(0, 1, [f"{job.name}: the stack did not start"])
         results = RESULTS / f"pytest-{job.name}.xml"
-        environment = job.environment | {"LEAT_PATIENCE": PATIENCE}
+        environment = job.environment | BESIDE_OTHERS
         if job.stack is not None:
             environment["LEAT_STACK_DIR"] = str(self.folder)
         words = [sys.executable, "-m", "pytest", "-q", *job.words, f"--junitxml={results}"]
         return counts_of(results, self.runner.run(*words, log=log_of(job), **environment))
 
     def stack_up(self, words):
+        """A stack that is up is looked after: a test that failed may have left a server down."""
         from bank import ports
 
         if self.stack == words:
-            return True
+            return self.call_stack("up")
         self.stack_down()
         self.stack = words
         base = str(ports.free_base(FIRST_PORT))
-        for command in (["reset"], ["up", "--port-base", base, *words]):
-            if self.runner.run(STACK, *command, "--dir", self.folder, "--quiet") != 0:
-                self.stack_down()
-                return False
-        return True
+        if self.call_stack("reset") and self.call_stack("up", "--port-base", base, *words):
+            return True
+        self.stack_down()
+        return False
+
+    def call_stack(self, *words, is_cleanup=False):
+        words = [STACK, *words, "--dir", self.folder, "--quiet"]
+        return self.runner.run(*words, is_cleanup=is_cleanup, **BESIDE_OTHERS) == 0
 
     def stack_down(self):
         if self.stack is not None:
             self.stack = None
-            self.runner.run(STACK, "down", "--dir", self.folder, "--quiet", is_cleanup=True)
+            self.call_stack("down", is_cleanup=True)
 
 
 def log_of(job):
