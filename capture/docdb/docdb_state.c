@@ -51,14 +51,22 @@ void docdb_state_encode(const struct docdb_state *state, struct buf *out)
     buf_printf(out, ",\"ordinal\":%" PRIu64 "}", state->last.minor);
 }
 
+static bool is_number(const json_t *value, int64_t max, uint64_t *ret)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
+        return false;
+    *ret = (uint64_t)json_integer_value(value);
+    return true;
+}
+
 static enum rc read_time(const json_t *object, const char *name, uint64_t *ret_time, struct err *err)
 {
     const json_t *pair = json_object_get(object, name);
-    if (json_array_size(pair) != 2 || !json_is_integer(json_array_get(pair, 0)) ||
-        !json_is_integer(json_array_get(pair, 1)))
+    uint64_t seconds, increment;
+    if (json_array_size(pair) != 2 || !is_number(json_array_get(pair, 0), UINT32_MAX, &seconds) ||
+        !is_number(json_array_get(pair, 1), UINT32_MAX, &increment))
         return err_set(err, ERR_LEDGER_MALFORMED, "the document source's state has no time \"%s\"", name);
-    *ret_time = (uint64_t)json_integer_value(json_array_get(pair, 0)) << 32 |
-                (uint64_t)json_integer_value(json_array_get(pair, 1));
+    *ret_time = seconds << 32 | increment;
     return RC_OK;
 }
 
@@ -83,17 +91,22 @@ static enum rc read_state(const json_t *object, struct docdb_state *state, struc
     const char *set = json_string_value(json_object_get(object, "set"));
     const char *database = json_string_value(json_object_get(object, "database"));
     const char *snapshot = json_string_value(json_object_get(object, "snapshot"));
+    uint64_t n_copied;
     if (!json_is_object(object))
         return err_set(err, ERR_LEDGER_MALFORMED, "the document source's state is not a JSON object");
     if (json_object_size(object) == 0)
         return RC_OK;
     if (set == NULL || database == NULL || snapshot == NULL)
         return err_set(err, ERR_LEDGER_MALFORMED, "the document source's state lacks set, database or snapshot");
+    if (strlen(set) >= sizeof(state->set) || strlen(database) >= sizeof(state->database))
+        return err_set(err, ERR_LEDGER_MALFORMED, "the document source's state has a longer name than there can be");
+    if (!is_number(json_object_get(object, "copied"), INT32_MAX, &n_copied) ||
+        !is_number(json_object_get(object, "ordinal"), INT64_MAX, &state->last.minor))
+        return err_set(err, ERR_LEDGER_MALFORMED, "the document source's state lacks copied or ordinal");
     snprintf(state->set, sizeof(state->set), "%s", set);
     snprintf(state->database, sizeof(state->database), "%s", database);
     state->snapshot_done = strcmp(snapshot, "done") == 0;
-    state->n_copied = (size_t)json_integer_value(json_object_get(object, "copied"));
-    state->last.minor = (uint64_t)json_integer_value(json_object_get(object, "ordinal"));
+    state->n_copied = (size_t)n_copied;
     TRY(read_time(object, "start", &state->start, err));
     TRY(read_time(object, "time", &state->last.major, err));
     TRY(read_token(object, state, err));

@@ -3,6 +3,7 @@
  * the third's. The first may have totals of heaps of which nothing was done, which are not kept. */
 #include <stdlib.h>
 
+#include "capture/pg/published.h"
 #include "capture/pg/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,6 +14,18 @@ static void must(bool holds)
 {
     if (!holds)
         abort();
+}
+
+/* With itself and with another, as at the next start. */
+static void compare_published(const char *line)
+{
+    static const char other[] = "16412 741 iudt root none; 16385:16413 16390:16414+16420";
+    static const struct pg_table table = {.oid = 16385, .schema = "public", .name = "t"};
+    struct err err;
+    enum rc same = pg_published_compare(line, line, &table, 1, &err);
+    must(same == RC_OK || err.code == ERR_LEDGER_MALFORMED);
+    enum rc changed = pg_published_compare(line, other, &table, 1, &err);
+    must(changed == RC_OK || err.code == ERR_LEDGER_MALFORMED || err.code == ERR_PG_PUBLICATION_CHANGED);
 }
 
 /* False: refused, for one of the two reasons that there are. */
@@ -28,6 +41,8 @@ static bool rewrite(struct slice json, struct arena *arena, struct buf *out)
     if (ok)
         pg_state_encode(&state, known ? &plan : NULL, out);
     must(!out->failed);
+    if (ok && state.published != NULL)
+        compare_published(state.published);
     pg_copy_plan_done(&plan);
     return ok;
 }
