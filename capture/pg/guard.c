@@ -178,12 +178,13 @@ enum rc pg_guard_check_acceptable(const struct pg_state *ledger, const struct pg
                                   const struct pg_judgement *judgement, struct err *err)
 {
     char end[LSN_TEXT_BYTES], reached[LSN_TEXT_BYTES];
+    uint64_t highest = MAX(ledger->end_lsn, ledger->commit_lsn); /* of a transaction that is half in Kafka */
     if (judgement->is_other_server && found->slot.exists)
         return foreign(found, "is on another server than the ledger's, or has another name: drop it first", err);
-    if (found->wal_end < ledger->end_lsn)
+    if (found->wal_end < highest)
         return err_set(err, ERR_LEDGER_IDENTITY,
                        "there is no way on yet: the server's log ends at %s, the ledger's positions at %s, and "
                        "positions never go back; select pg_switch_wal() moves it on by up to 16 MB",
-                       lsn_format(found->wal_end, end), lsn_format(ledger->end_lsn, reached));
+                       lsn_format(found->wal_end, end), lsn_format(highest, reached));
     return RC_OK;
 }

@@ -274,7 +274,7 @@ static enum rc open_emitter(struct source *source, struct err *err)
 }
 
 /* Goes on in spite of a gap: a slot that works, and a state that says where it begins. What was under way in Kafka is
- * cut off there, unless no part of the log is missing. */
+ * cut off there, unless its commit is not missing. */
 static enum rc accept_gap(struct source *source, const struct findings *findings, struct err *err)
 {
     const struct pg_found *found = &findings->found;
@@ -293,9 +293,11 @@ static enum rc accept_gap(struct source *source, const struct findings *findings
     log_warn("gap_accepted", LOG_ERR(&judgement->gap), LOG_STR("source", source->context.source->name),
              LOG_U64("missing_bytes", start - state->end_lsn));
     metric_add(METRIC_capture_gaps_total, 1, source->context.source->name, NULL);
-    if (start > state->end_lsn || judgement->is_other_server) {
-        state->end_lsn = start;
-        state->commit_lsn = MAX(state->commit_lsn, start - 1);
+    if (start <= state->end_lsn && !judgement->is_other_server)
+        return RC_OK;
+    state->end_lsn = start;
+    if (state->commit_lsn < start) { /* else its transaction comes again, also what Kafka does not have of it */
+        state->commit_lsn = start - 1;
         state->next_ordinal = 0;
         source->pos = (struct position){state->commit_lsn, 0};
     }

@@ -152,6 +152,30 @@ def test_a_slot_moved_by_hand_is_noticed(accounts):
     assert n_events(accounts) == before + 2, "row 3 came after the gap"
 
 
+def test_a_gap_takes_nothing_from_the_transaction_that_it_ends_in(road):
+    """Half of it is in Kafka when somebody moves the slot to a place before its commit: the server sends it again, and
+    the other half comes, although the gap is behind the ledger's position."""
+    prepare(road)
+    road.configure(core={"batch_max_bytes": "64KiB", "heartbeat_interval": "60s"})
+    capture = streaming(road)
+    capture.kill()
+    with road.servers.postgres(road.database) as connection:
+        connection.execute("insert into public.accounts select i, 'x' from generate_series(1000, 30999) i")
+        inside = connection.execute("select pg_current_wal_insert_lsn()::text").fetchone()[0]
+    capture.start()
+    wait.until(lambda: n_committed(capture) >= 2000, 60, lambda: capture.tail(), poll_s=0.02)
+    capture.kill()
+    assert ledger(road)[-1]["state"]["next_ordinal"] > 0, "all of it was published before the kill"
+    road.sql("select pg_replication_slot_advance(%s, %s::pg_lsn)", (road.slot, inside))
+    assert_gap(road, "PG_SLOT_LOST", "somebody moved it")
+    accept(road, 2)
+    assert n_events(road) == 1 + 30000 + 1
+
+
+def n_committed(capture):
+    return sum(capture.metrics("leat_capture_events_total").values())
+
+
 def test_a_slot_without_a_confirmed_position_is_not_taken_for_ours(accounts):
     """confirmed_flush_lsn is null while a slot is being made: here by somebody who waits for an open transaction."""
     captured(accounts)

@@ -221,6 +221,12 @@ static void positions_never_go_back(void **state)
     found.wal_end = END - 1;
     ASSERT_OK(pg_guard_judge(&ledger, &found, &judgement, &err), &err);
     CHECK_EQ(RC_FATAL, pg_guard_check_acceptable(&ledger, &found, &judgement, &err), "a log that ends before");
+    struct pg_state inside = ledger;
+    inside.commit_lsn = LOG_END + 1;
+    inside.next_ordinal = 5;
+    found.wal_end = LOG_END;
+    CHECK_EQ(RC_FATAL, pg_guard_check_acceptable(&inside, &found, &judgement, &err),
+             "one that ends before a commit of which Kafka has a part");
     found = found_well();
     found.server.system_id[0] = '1';
     ASSERT_OK(pg_guard_judge(&ledger, &found, &judgement, &err), &err);
