@@ -37,7 +37,7 @@ OPTIONS = {  # leat's setting and Debezium's option
         ("numbers times arrays", {
             "time_precision_mode": "microseconds", "money_fraction_digits": 4, "binary_handling_mode": "base64-url-safe",
         }),
-        ("made_types defaults", {"time_precision_mode": "nanoseconds"}),
+        ("made_types", {"time_precision_mode": "nanoseconds"}),
     ],
     ids=["texts", "hex", "connect", "microseconds", "nanoseconds"],
 )  # fmt: skip

@@ -77,8 +77,6 @@ update zoo.default_required set id = 3 where id = 1;
 update zoo.default_required set c_plain = 'z' where id = 2;
 update zoo.default_key set k = 'other' where k = 'k';
 update zoo.default_defects set what = 'again';
-alter table zoo.default_times alter c_date set default '2025-01-01', alter c_time drop default, alter c_ts set not null;
-insert into zoo.default_times (id, what) values (2, 'other defaults');
 delete from zoo.default_numbers;
 delete from zoo.default_texts;
 delete from zoo.default_times;
