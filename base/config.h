@@ -57,7 +57,7 @@ struct config_postgresql {
     bool publication_create, tombstones_on_delete, heartbeat_topic;
     struct config_string_list message_key_columns;
     struct config_string_list tables, message_prefixes, message_prefixes_excluded;
-    bool streaming;
+    bool streaming, binary_transfer;
     const char *spool_dir;
     int64_t spool_max_bytes;
     const char *origin; /* "any", "none" */

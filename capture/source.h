@@ -15,6 +15,7 @@ struct publisher;
 /* What one session of a source leaves for the next ones of the same process. */
 struct source_notes {
     bool streaming_off; /* PostgreSQL: the spool was too small */
+    bool binary_off;    /* PostgreSQL: a type came that has no binary form, or none that leat reads */
 };
 
 /* What the worker lends to a source for its session. */

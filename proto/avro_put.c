@@ -107,8 +107,7 @@ static uint64_t decimal_digits(const struct decimal_text *text, size_t from, siz
     return value;
 }
 
-/* Length and shortest two's complement of a number that fits a machine word: nearly every number there is. */
-static void put_small(struct buf *out, int64_t value)
+void avro_put_decimal_of(struct buf *out, int64_t value)
 {
     uint64_t magnitude = (uint64_t)(value < 0 ? ~value : value);
     size_t n_bytes = magnitude == 0 ? 1 : (size_t)(64 - __builtin_clzll(magnitude)) / 8 + 1;
@@ -159,7 +158,7 @@ static void words_minus_one(uint64_t *words, size_t *n_words)
 static void put_words(struct buf *out, uint64_t *words, size_t n_words, bool negative)
 {
     if (n_words == 0) {
-        put_small(out, 0);
+        avro_put_decimal_of(out, 0);
         return;
     }
     if (negative)
@@ -198,7 +197,7 @@ static void put_digits(struct buf *out, const struct decimal_text *text, size_t 
 {
     if (LIKELY(n_digits <= DECIMAL_FAST_DIGITS)) {
         int64_t value = (int64_t)decimal_digits(text, 0, n_digits);
-        put_small(out, text->negative ? -value : value);
+        avro_put_decimal_of(out, text->negative ? -value : value);
     } else {
         put_large(out, text, n_digits);
     }

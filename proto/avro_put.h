@@ -78,6 +78,8 @@ static inline void avro_put_frame(struct buf *out, uint32_t schema_id)
  * `text` is plain decimal: [-]digits[.digits], no exponent. Digits beyond `scale` must be zero, else false.
  * Any number of digits. */
 bool avro_put_decimal(struct buf *out, struct slice text, int scale);
+/* Of a decimal's digits that fit a machine word: nearly every number there is. */
+void avro_put_decimal_of(struct buf *out, int64_t unscaled);
 /* The same with the text's own scale: the record VariableScaleDecimal {scale, value}. Exponents (1.5E+10) are allowed. */
 bool avro_put_variable_decimal(struct buf *out, struct slice text);
 

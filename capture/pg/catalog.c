@@ -93,6 +93,17 @@ static const char SQL_TYPE_FACTS[] =
     " from base b join pg_catalog.pg_type t on t.oid = b.oid where t.typtype <> 'd'"
     " and (b.is_array or t.typinput <> 'pg_catalog.array_in'::regproc or t.typelem = 0)";
 
+#define SQL_PUBLISHED_TYPES_OF(columns)                                                                                \
+    "select coalesce(array_agg(distinct a.atttypid), '{}') from pg_catalog.pg_publication_tables t"                    \
+    " join pg_catalog.pg_namespace n on n.nspname = t.schemaname"                                                      \
+    " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = t.tablename"                                \
+    " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"                    \
+    " where t.pubname = $1" columns
+
+static const char SQL_PUBLISHED_TYPES[] = SQL_PUBLISHED_TYPES_OF(" and a.attname = any(t.attnames)");
+
+static const char SQL_PUBLISHED_TYPES_BEFORE_15[] = SQL_PUBLISHED_TYPES_OF("");
+
 static const char SQL_RELATION_COLUMNS[] =
     "select a.attname, a.atttypid, a.atttypmod from pg_catalog.pg_attribute a"
     " where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped"
@@ -383,15 +394,12 @@ static enum rc read_column_facts(PGconn *conn, uint32_t relation_id, struct aren
     return RC_OK;
 }
 
-static enum rc read_type_facts(PGconn *conn, const struct pgoutput_relation *relation, struct arena *arena,
-                               struct pg_table_facts *facts, struct err *err)
+/* oids: an array literal. */
+static enum rc read_types(PGconn *conn, const char *oids, struct arena *arena, const struct pg_type_facts **ret_types,
+                          size_t *ret_n, struct err *err)
 {
     SCOPED(PQclear) PGresult *res = NULL;
-    SCOPED(buf_done) struct buf oids = buf_new(CATALOG_LIST_MAX_BYTES);
-    for (uint16_t i = 0; i < relation->n_columns; i++)
-        buf_printf(&oids, "%c%u", i == 0 ? '{' : ',', relation->columns[i].type_oid);
-    buf_put_str(&oids, relation->n_columns == 0 ? "{}" : "}");
-    const char *params[] = {buf_cstr(&oids)};
+    const char *params[] = {oids};
     TRY(query(conn, SQL_TYPE_FACTS, 1, params, &res, "the types of a table", err));
     struct pg_type_facts *types = arena_array(arena, struct pg_type_facts, PQntuples(res) + 1);
     if (types == NULL)
@@ -405,9 +413,29 @@ static enum rc read_type_facts(PGconn *conn, const struct pgoutput_relation *rel
                                                      .is_domain = flag_of(res, row, 5),
                                                      .is_array = flag_of(res, row, 6),
                                                      .delimiter = PQgetvalue(res, row, 7)[0]}};
-    facts->types = types;
-    facts->n_types = (size_t)PQntuples(res);
+    *ret_types = types;
+    *ret_n = (size_t)PQntuples(res);
     return RC_OK;
+}
+
+static enum rc read_type_facts(PGconn *conn, const struct pgoutput_relation *relation, struct arena *arena,
+                               struct pg_table_facts *facts, struct err *err)
+{
+    SCOPED(buf_done) struct buf oids = buf_new(CATALOG_LIST_MAX_BYTES);
+    for (uint16_t i = 0; i < relation->n_columns; i++)
+        buf_printf(&oids, "%c%u", i == 0 ? '{' : ',', relation->columns[i].type_oid);
+    buf_put_str(&oids, relation->n_columns == 0 ? "{}" : "}");
+    return read_types(conn, buf_cstr(&oids), arena, &facts->types, &facts->n_types, err);
+}
+
+enum rc pg_catalog_published_types(PGconn *conn, const char *publication, struct arena *arena,
+                                   const struct pg_type_facts **ret_types, size_t *ret_n, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    const char *params[] = {publication};
+    const char *sql = PQserverVersion(conn) >= PG_VERSION_15 ? SQL_PUBLISHED_TYPES : SQL_PUBLISHED_TYPES_BEFORE_15;
+    TRY(query(conn, sql, 1, params, &res, "the types of the published tables", err));
+    return read_types(conn, PQgetvalue(res, 0, 0), arena, ret_types, ret_n, err);
 }
 
 enum rc pg_catalog_facts(PGconn *conn, const struct pgoutput_relation *relation, struct arena *arena,

@@ -60,6 +60,10 @@ struct pg_table_facts {
     size_t n_types;
 };
 
+/* Of each type that the publication's tables have, whether they are captured or not. */
+MUST_CHECK enum rc pg_catalog_published_types(PGconn *conn, const char *publication, struct arena *arena,
+                                              const struct pg_type_facts **ret_types, size_t *ret_n, struct err *err);
+
 /* Facts about a relation's columns, types included. What is no longer in the catalog is not in the facts. */
 MUST_CHECK enum rc pg_catalog_facts(PGconn *conn, const struct pgoutput_relation *relation, struct arena *arena,
                                     struct pg_table_facts *ret_facts, struct err *err);

@@ -36,7 +36,7 @@ static char *take_escaped(char *start, char *at, char *end, struct pgoutput_valu
             *to++ = *at++;
         }
     }
-    *ret = (struct pgoutput_value){.kind = PGOUTPUT_TUPLE_TEXT, .text = slice_of(start, (size_t)(to - start))};
+    *ret = (struct pgoutput_value){.kind = PGOUTPUT_TUPLE_TEXT, .bytes = slice_of(start, (size_t)(to - start))};
     return at;
 }
 
@@ -59,7 +59,7 @@ enum rc pg_copy_parse(char *line, size_t len, uint16_t n, struct pgoutput_tuple 
             at = take_escaped(start, at, end, value);
         else
             *value = (struct pgoutput_value){.kind = PGOUTPUT_TUPLE_TEXT,
-                                             .text = slice_of(start, (size_t)(at - start))};
+                                             .bytes = slice_of(start, (size_t)(at - start))};
         if (at == end)
             break;
         at++;

@@ -26,8 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             const struct pgoutput_value *value = &row.values[i];
             if (value->kind == PGOUTPUT_TUPLE_NULL)
                 continue;
-            if (value->kind != PGOUTPUT_TUPLE_TEXT || value->text.ptr < start ||
-                value->text.ptr + value->text.len > end) {
+            if (value->kind != PGOUTPUT_TUPLE_TEXT || value->bytes.ptr < start ||
+                value->bytes.ptr + value->bytes.len > end) {
                 fprintf(stderr, "column %u lies outside of its line\n", i);
                 abort();
             }

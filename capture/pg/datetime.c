@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/compiler.h"
+
 static const int64_t SECOND_US = 1000000;
 static const int64_t DAY_US = INT64_C(86400000000);
 static const int64_t MONTH_US = INT64_C(2629800000000); /* 30.4375 days */
@@ -231,39 +233,82 @@ bool pg_interval_parse(struct slice text, int64_t *ret_us)
     return true;
 }
 
+/* ---- writing ---- */
+
+/* Two digits. */
+static char *put_two(char *at, int64_t value)
+{
+    at[0] = (char)('0' + value / 10);
+    at[1] = (char)('0' + value % 10);
+    return at + 2;
+}
+
+/* Six digits of a second, or as many of them as `digits` says. */
+static size_t put_fraction_digits(char *out, int64_t fraction_us, size_t digits)
+{
+    char six[6], *at = put_two(six, fraction_us / 10000);
+    at = put_two(at, fraction_us / 100 % 100);
+    put_two(at, fraction_us % 100);
+    out[0] = '.';
+    memcpy(out + 1, six, digits);
+    return 1 + digits;
+}
+
 /* The fraction without its trailing zeros; nothing when it is zero. */
-static size_t put_fraction(char *out, size_t size, int64_t fraction_us)
+static size_t put_fraction(char *out, int64_t fraction_us)
 {
     if (fraction_us == 0)
         return 0;
-    int len = snprintf(out, size, ".%06d", (int)fraction_us);
+    size_t len = put_fraction_digits(out, fraction_us, 6);
     while (out[len - 1] == '0')
         len--;
-    return (size_t)len;
-}
-
-/* digits 0: as many of a second as are needed. */
-static size_t put_clock(char *out, size_t size, int64_t us, int digits)
-{
-    int64_t seconds = us / SECOND_US;
-    size_t len = (size_t)snprintf(out, size, "%02d:%02d:%02d", (int)(seconds / 3600), (int)(seconds / 60 % 60),
-                                  (int)(seconds % 60));
-    if (digits > 0) {
-        snprintf(out + len, size - len, ".%06d", (int)(us % SECOND_US));
-        len += 1 + (size_t)digits;
-    } else {
-        len += put_fraction(out + len, size - len, us % SECOND_US);
-    }
-    len += (size_t)snprintf(out + len, size - len, "Z");
     return len;
 }
 
-/* ISO 8601 years: four digits, a sign beyond that; 1 BC is 0000. */
-static size_t put_civil(char *out, size_t size, struct civil civil)
+/* digits 0: as many of a second as are needed. */
+static size_t put_clock(char *out, int64_t us, int digits)
 {
-    long long year = civil.year < 0 ? -civil.year : civil.year;
-    const char *sign = civil.year > 9999 ? "+" : civil.year < 0 ? "-" : "";
-    return (size_t)snprintf(out, size, "%s%04lld-%02d-%02d", sign, year, (int)civil.month, (int)civil.day);
+    int64_t seconds = us / SECOND_US, fraction_us = us % SECOND_US;
+    char *at = put_two(out, seconds / 3600);
+    *at++ = ':';
+    at = put_two(at, seconds / 60 % 60);
+    *at++ = ':';
+    at = put_two(at, seconds % 60);
+    at += digits > 0 ? put_fraction_digits(at, fraction_us, (size_t)digits) : put_fraction(at, fraction_us);
+    return (size_t)(at - out);
+}
+
+static size_t put_zulu_clock(char *out, int64_t us, int digits)
+{
+    size_t len = put_clock(out, us, digits);
+    out[len++] = 'Z';
+    return len;
+}
+
+/* At least four digits of a year that is not negative. */
+static char *put_year(char *at, int64_t year)
+{
+    if (year <= 9999)
+        return put_two(put_two(at, year / 100), year % 100);
+    return at + sprintf(at, "%lld", (long long)year);
+}
+
+static char *put_month_and_day(char *at, struct civil civil)
+{
+    *at++ = '-';
+    at = put_two(at, civil.month);
+    *at++ = '-';
+    return put_two(at, civil.day);
+}
+
+/* ISO 8601 years: four digits, a sign beyond that; 1 BC is 0000. */
+static size_t put_civil(char *out, struct civil civil)
+{
+    char *at = out;
+    if (civil.year < 0 || civil.year > 9999)
+        *at++ = civil.year < 0 ? '-' : '+';
+    at = put_month_and_day(put_year(at, civil.year < 0 ? -civil.year : civil.year), civil);
+    return (size_t)(at - out);
 }
 
 static size_t put_infinity(struct slice text, char *out)
@@ -272,6 +317,13 @@ static size_t put_infinity(struct slice text, char *out)
         return 0;
     memcpy(out, text.ptr, text.len);
     return text.len;
+}
+
+static size_t put_instant(char *out, struct civil civil, int64_t clock_us, int digits)
+{
+    size_t len = put_civil(out, civil);
+    out[len++] = 'T';
+    return len + put_zulu_clock(out + len, clock_us, digits);
 }
 
 /* A day and a time with `zone` behind it. */
@@ -286,9 +338,7 @@ static size_t format_instant(struct slice text, const char *zone, int digits, ch
     if (!scan_civil(&s, &civil) || !scan_char(&s, ' ') || !scan_time_of_day(&s, &clock_us) || !scan_word(&s, zone) ||
         !scan_era_and_end(&s, &civil))
         return 0;
-    len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
-    out[len++] = 'T';
-    return len + put_clock(out + len, PG_ZONED_TEXT_BYTES - len, clock_us, digits);
+    return put_instant(out, civil, clock_us, digits);
 }
 
 size_t pg_timestamptz_format(struct slice text, int digits, char out[PG_ZONED_TEXT_BYTES])
@@ -310,7 +360,7 @@ size_t pg_date_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
         return len;
     if (!scan_civil(&s, &civil) || !scan_era_and_end(&s, &civil))
         return 0;
-    len = put_civil(out, PG_ZONED_TEXT_BYTES, civil);
+    len = put_civil(out, civil);
     out[len++] = 'Z';
     return len;
 }
@@ -318,7 +368,7 @@ size_t pg_date_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
 size_t pg_time_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
 {
     int64_t us;
-    return pg_time_parse(text, &us) ? put_clock(out, PG_ZONED_TEXT_BYTES, us, 0) : 0;
+    return pg_time_parse(text, &us) ? put_zulu_clock(out, us, 0) : 0;
 }
 
 size_t pg_interval_format(struct slice text, char out[PG_INTERVAL_TEXT_BYTES])
@@ -332,7 +382,7 @@ size_t pg_interval_format(struct slice text, char out[PG_INTERVAL_TEXT_BYTES])
                        (long long)interval.months, (long long)interval.days, (long long)(sign * (minutes / 60)),
                        (long long)(sign * (minutes % 60)), sign < 0 && seconds_us != 0 ? "-" : "",
                        (int)(seconds_us / SECOND_US));
-    size_t end = (size_t)len + put_fraction(out + len, PG_INTERVAL_TEXT_BYTES - (size_t)len, seconds_us % SECOND_US);
+    size_t end = (size_t)len + put_fraction(out + len, seconds_us % SECOND_US);
     out[end++] = 'S';
     return end;
 }
@@ -361,6 +411,206 @@ size_t pg_timetz_format(struct slice text, char out[PG_ZONED_TEXT_BYTES])
     if (!scan_time_of_day(&s, &us) || !scan_offset(&s, &offset_us))
         return 0;
     if (us == DAY_US && offset_us == 0) /* the end of the day is not its beginning */
-        return put_clock(out, PG_ZONED_TEXT_BYTES, us, 0);
-    return put_clock(out, PG_ZONED_TEXT_BYTES, ((us - offset_us) % DAY_US + DAY_US) % DAY_US, 0);
+        return put_zulu_clock(out, us, 0);
+    return put_zulu_clock(out, ((us - offset_us) % DAY_US + DAY_US) % DAY_US, 0);
+}
+
+/* ---- the binary forms: from 2000-01-01 on ---- */
+
+enum {
+    EPOCH_DAYS = 10957,   /* 2000-01-01 */
+    FIRST_DAY = -2451545, /* 4714-11-24 BC */
+    END_DAY = 2145031949, /* 5874898-01-01 */
+    MAX_ZONE_S = 15 * 3600 + 59 * 60 + 59,
+};
+static const int64_t FIRST_TIMESTAMP_US = INT64_C(-211813488000000000); /* 4714-11-24 00:00:00 BC */
+static const int64_t END_TIMESTAMP_US = INT64_C(9223371331200000000);   /* 294277-01-01 00:00:00 */
+
+static bool is_timestamp(int64_t us)
+{
+    return us >= FIRST_TIMESTAMP_US && us < END_TIMESTAMP_US;
+}
+
+static bool is_infinite_number(int64_t number, int64_t *ret_us)
+{
+    *ret_us = number > 0 ? PG_TIMESTAMP_INFINITY_US : PG_TIMESTAMP_MINUS_INFINITY_US;
+    return number == INT64_MAX || number == INT64_MIN;
+}
+
+bool pg_date_of_number(int32_t number, int32_t *ret_days)
+{
+    bool is_day = number >= FIRST_DAY && number < END_DAY;
+    *ret_days = is_day ? number + EPOCH_DAYS : number;
+    return is_day || number == INT32_MAX || number == INT32_MIN;
+}
+
+bool pg_timestamp_of_number(int64_t number, int64_t *ret_us)
+{
+    if (UNLIKELY(!is_timestamp(number)))
+        return is_infinite_number(number, ret_us);
+    return !__builtin_add_overflow(number, EPOCH_DAYS * DAY_US, ret_us);
+}
+
+bool pg_timestamp_ms_of_number(int64_t number, int64_t *ret_ms)
+{
+    enum { MS_US = 1000 };
+    if (UNLIKELY(!is_timestamp(number))) {
+        bool is_infinite = is_infinite_number(number, ret_ms);
+        *ret_ms /= MS_US;
+        return is_infinite;
+    }
+    *ret_ms = number / MS_US - (number % MS_US < 0) + EPOCH_DAYS * (DAY_US / MS_US);
+    return true;
+}
+
+bool pg_time_is_valid(int64_t us)
+{
+    return us >= 0 && us <= DAY_US;
+}
+
+/* The other way of days_of_civil(). */
+static struct civil civil_of_days(int64_t days)
+{
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    uint32_t day_of_era = (uint32_t)(days - era * 146097);
+    uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint32_t month_from_march = (5 * day_of_year + 2) / 153;
+    struct civil civil = {.month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9,
+                          .day = day_of_year - (153 * month_from_march + 2) / 5 + 1};
+    civil.year = era * 400 + year_of_era + (civil.month <= 2);
+    return civil;
+}
+
+static int64_t split_timestamp(int64_t number, struct civil *ret_civil)
+{
+    int64_t days = number / DAY_US, clock_us = number % DAY_US;
+    if (clock_us < 0) {
+        days--;
+        clock_us += DAY_US;
+    }
+    *ret_civil = civil_of_days(days + EPOCH_DAYS);
+    return clock_us;
+}
+
+static size_t put_infinity_of(bool minus, char *out)
+{
+    const char *word = minus ? "-infinity" : "infinity";
+    memcpy(out, word, strlen(word));
+    return strlen(word);
+}
+
+size_t pg_timestamptz_format_number(int64_t number, int digits, char out[PG_ZONED_TEXT_BYTES])
+{
+    struct civil civil;
+    if (UNLIKELY(number == INT64_MAX || number == INT64_MIN))
+        return put_infinity_of(number < 0, out);
+    if (UNLIKELY(!is_timestamp(number)))
+        return 0;
+    int64_t clock_us = split_timestamp(number, &civil);
+    return put_instant(out, civil, clock_us, digits);
+}
+
+/* ---- the server's texts of the binary forms ---- */
+
+/* Years as the server counts them: 44 BC is 44. */
+static size_t put_server_civil(char *out, struct civil civil)
+{
+    char *at = put_month_and_day(put_year(out, civil.year > 0 ? civil.year : 1 - civil.year), civil);
+    return (size_t)(at - out);
+}
+
+static size_t put_era(char *out, struct civil civil)
+{
+    memcpy(out, " BC", 3);
+    return civil.year > 0 ? 0 : 3;
+}
+
+size_t pg_date_put_text(int32_t number, char out[PG_ZONED_TEXT_BYTES])
+{
+    int32_t days;
+    if (!pg_date_of_number(number, &days))
+        return 0;
+    if (number == INT32_MAX || number == INT32_MIN)
+        return put_infinity_of(number < 0, out);
+    struct civil civil = civil_of_days(days);
+    size_t len = put_server_civil(out, civil);
+    return len + put_era(out + len, civil);
+}
+
+size_t pg_time_put_text(int64_t us, char out[PG_ZONED_TEXT_BYTES])
+{
+    return pg_time_is_valid(us) ? put_clock(out, us, 0) : 0;
+}
+
+size_t pg_timetz_put_text(int64_t us, int32_t seconds_west, char out[PG_ZONED_TEXT_BYTES])
+{
+    if (!pg_time_is_valid(us) || seconds_west > MAX_ZONE_S || seconds_west < -MAX_ZONE_S)
+        return 0;
+    int32_t zone = seconds_west > 0 ? seconds_west : -seconds_west;
+    char *at = out + put_clock(out, us, 0);
+    *at++ = seconds_west > 0 ? '-' : '+';
+    at = put_two(at, zone / 3600);
+    if (zone % 3600 != 0) {
+        *at++ = ':';
+        at = put_two(at, zone / 60 % 60);
+    }
+    if (zone % 60 != 0) {
+        *at++ = ':';
+        at = put_two(at, zone % 60);
+    }
+    return (size_t)(at - out);
+}
+
+size_t pg_timestamp_put_text(int64_t number, const char *zone, char out[PG_ZONED_TEXT_BYTES])
+{
+    struct civil civil;
+    if (number == INT64_MAX || number == INT64_MIN)
+        return put_infinity_of(number < 0, out);
+    if (!is_timestamp(number))
+        return 0;
+    int64_t clock_us = split_timestamp(number, &civil);
+    size_t len = put_server_civil(out, civil);
+    out[len++] = ' ';
+    len += put_clock(out + len, clock_us, 0);
+    memcpy(out + len, zone, strlen(zone));
+    len += strlen(zone);
+    return len + put_era(out + len, civil);
+}
+
+/* "2 days": what comes behind a negative part has a sign. */
+static char *put_interval_part(char *at, const char *start, int value, const char *unit, bool *after_negative)
+{
+    if (value == 0)
+        return at;
+    at += sprintf(at, "%s%s%d %s%s", at > start ? " " : "", *after_negative && value > 0 ? "+" : "", value, unit,
+                  value != 1 ? "s" : "");
+    *after_negative = value < 0;
+    return at;
+}
+
+size_t pg_interval_put_text(int64_t clock_us, int32_t days, int32_t months, char out[PG_INTERVAL_TEXT_BYTES])
+{
+    char *at = out;
+    bool after_negative = false;
+    if ((clock_us == INT64_MAX && days == INT32_MAX && months == INT32_MAX) ||
+        (clock_us == INT64_MIN && days == INT32_MIN && months == INT32_MIN)) /* from 17 on */
+        return put_infinity_of(clock_us < 0, out);
+    at = put_interval_part(at, out, months / 12, "year", &after_negative);
+    at = put_interval_part(at, out, months % 12, "mon", &after_negative);
+    at = put_interval_part(at, out, days, "day", &after_negative);
+    if (at > out && clock_us == 0)
+        return (size_t)(at - out);
+    uint64_t us = clock_us < 0 ? 0 - (uint64_t)clock_us : (uint64_t)clock_us, seconds = us / (uint64_t)SECOND_US;
+    at += sprintf(at, "%s%s%02llu:", at > out ? " " : "",
+                  clock_us < 0     ? "-"
+                  : after_negative ? "+"
+                                   : "",
+                  (unsigned long long)(seconds / 3600));
+    at = put_two(at, (int64_t)(seconds / 60 % 60));
+    *at++ = ':';
+    at = put_two(at, (int64_t)(seconds % 60));
+    at += put_fraction(at, (int64_t)(us % (uint64_t)SECOND_US));
+    return (size_t)(at - out);
 }

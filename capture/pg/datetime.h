@@ -35,4 +35,19 @@ size_t pg_date_format(struct slice text, char out[PG_ZONED_TEXT_BYTES]);
 size_t pg_time_format(struct slice text, char out[PG_ZONED_TEXT_BYTES]);
 size_t pg_timestamp_format(struct slice text, char out[PG_ZONED_TEXT_BYTES]);
 
+/* The same from the binary forms: days and microseconds from 2000-01-01 on, the greatest and least number infinity. false:
+ * a number that the type has not, or no place for it. */
+bool pg_date_of_number(int32_t number, int32_t *ret_days);
+bool pg_timestamp_of_number(int64_t number, int64_t *ret_us);
+bool pg_timestamp_ms_of_number(int64_t number, int64_t *ret_ms);
+size_t pg_timestamptz_format_number(int64_t number, int digits, char out[PG_ZONED_TEXT_BYTES]);
+bool pg_time_is_valid(int64_t us);
+
+/* The server's texts of the binary forms. Zones are seconds west of Greenwich; `zone` is "" or "+00". */
+size_t pg_date_put_text(int32_t number, char out[PG_ZONED_TEXT_BYTES]);
+size_t pg_time_put_text(int64_t us, char out[PG_ZONED_TEXT_BYTES]);
+size_t pg_timetz_put_text(int64_t us, int32_t seconds_west, char out[PG_ZONED_TEXT_BYTES]);
+size_t pg_timestamp_put_text(int64_t number, const char *zone, char out[PG_ZONED_TEXT_BYTES]);
+size_t pg_interval_put_text(int64_t clock_us, int32_t days, int32_t months, char out[PG_INTERVAL_TEXT_BYTES]);
+
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "capture/pg/array.h"
+#include "capture/pg/wire.h"
 #include "proto/avro_put.h"
 #include "proto/key_text.h"
 #include "proto/reject.h"
@@ -64,10 +64,11 @@ static void put_unchanged(const struct pg_relation *relation, size_t i, struct d
 }
 
 /* Why a value could not be put. */
-static enum outcome fault_of(const struct pg_relation *relation, size_t i, struct slice text, struct draft *draft)
+static enum outcome fault_of(const struct pg_relation *relation, size_t i, const struct pgoutput_value *value,
+                             struct draft *draft)
 {
     const struct pg_encoder *encoder = &relation->encoders[i];
-    draft->dimensions = encoder->is_array ? pg_array_dimensions(text) : 0;
+    draft->dimensions = encoder->is_array ? pg_value_dimensions(value) : 0;
     bool can_grow = column_can_nest(&relation->shape.columns[i]) && draft->dimensions <= PG_ARRAY_MAX_DIMENSIONS;
     return can_grow && draft->dimensions > encoder->dimensions ? PUT_DEEP : PUT_BAD_VALUE;
 }
@@ -85,9 +86,9 @@ static inline enum outcome put_value(const struct pg_relation *relation, size_t 
     }
     if (column->optional)
         column_put_some(column, &draft->buf);
-    if (LIKELY(pg_encoder_put(&relation->encoders[i], value->text, &draft->buf)))
+    if (LIKELY(pg_value_put(&relation->encoders[i], value, &draft->buf)))
         return PUT_OK;
-    return fault_of(relation, i, value->text, draft);
+    return fault_of(relation, i, value, draft);
 }
 
 /* A whole row. `old`, when it is a whole one too, has what an unchanged TOAST value was. */
@@ -151,10 +152,10 @@ static enum outcome put_key(const struct pg_relation *relation, const struct pgo
         draft->column = i;
         if (UNLIKELY(value->kind == PGOUTPUT_TUPLE_NULL && relation->key_is_the_catalogs))
             return PUT_NULL;
-        if (value->kind != PGOUTPUT_TUPLE_TEXT)
+        if (!pgoutput_value_travelled(value))
             return PUT_NO_KEY;
-        if (!pg_encoder_put(&relation->encoders[i], value->text, &draft->buf))
-            return fault_of(relation, i, value->text, draft);
+        if (!pg_value_put(&relation->encoders[i], value, &draft->buf))
+            return fault_of(relation, i, value, draft);
     }
     return PUT_OK;
 }
@@ -238,7 +239,25 @@ static void draft_put_move(struct draft *draft, struct slice moved_from, struct 
 
 /* ---- rejects ---- */
 
-static void put_json_row(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out)
+/* False, with `column`: its bytes are no value of its type; nobody but the server's protocol is wrong then. */
+static bool put_json_value(const struct pg_relation *relation, size_t i, const struct pgoutput_value *value,
+                           struct buf *out, uint32_t *column)
+{
+    *column = (uint32_t)i;
+    if (value->kind == PGOUTPUT_TUPLE_TEXT) {
+        buf_put_json_string(out, value->bytes);
+        return true;
+    }
+    SCOPED(buf_done) struct buf text = buf_new(out->max);
+    if (!pg_value_put_text(&relation->encoders[i], value, &text))
+        return false;
+    buf_put_json_string(out, buf_slice(&text));
+    out->failed = out->failed || text.failed;
+    return true;
+}
+
+static bool put_json_row(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out,
+                         uint32_t *column)
 {
     bool first = true;
     buf_put_u8(out, '{');
@@ -253,35 +272,52 @@ static void put_json_row(const struct pg_relation *relation, const struct pgoutp
         buf_put_u8(out, ':');
         if (value->kind == PGOUTPUT_TUPLE_NULL)
             buf_put_str(out, "null");
-        else
-            buf_put_json_string(out, value->text);
+        else if (!put_json_value(relation, i, value, out, column))
+            return false;
     }
     buf_put_u8(out, '}');
+    return true;
 }
 
-static void put_json_record(const struct pg_relation *relation, char op, const struct pgoutput_tuple *before,
-                            const struct pgoutput_tuple *after, struct buf *out)
+static bool put_json_image(const struct pg_relation *relation, const char *name, const struct pgoutput_tuple *row,
+                           struct buf *out, uint32_t *column)
 {
-    buf_printf(out, "{\"op\":\"%c\",\"before\":", op);
-    if (before == NULL)
-        buf_put_str(out, "null");
-    else
-        put_json_row(relation, before, out);
-    buf_put_str(out, ",\"after\":");
-    if (after == NULL)
-        buf_put_str(out, "null");
-    else
-        put_json_row(relation, after, out);
-    buf_put_u8(out, '}');
+    buf_printf(out, ",\"%s\":", name);
+    if (row != NULL)
+        return put_json_row(relation, row, out, column);
+    buf_put_str(out, "null");
+    return true;
 }
 
-static void put_key_text(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out)
+static bool put_json_record(const struct pg_relation *relation, char op, const struct pgoutput_tuple *before,
+                            const struct pgoutput_tuple *after, struct buf *out, uint32_t *column)
+{
+    buf_printf(out, "{\"op\":\"%c\"", op);
+    if (!put_json_image(relation, "before", before, out, column) ||
+        !put_json_image(relation, "after", after, out, column))
+        return false;
+    buf_put_u8(out, '}');
+    return true;
+}
+
+static bool put_key_text(const struct pg_relation *relation, const struct pgoutput_tuple *row, struct buf *out,
+                         uint32_t *column)
 {
     for (size_t k = 0; k < relation->shape.n_key_columns; k++) {
         uint16_t i = relation->shape.key_columns[k];
+        *column = i;
         buf_printf(out, "%s%s=", k == 0 ? "" : ",", relation->shape.columns[i].name);
-        buf_put_slice(out, row->values[i].text);
+        if (!pg_value_put_text(&relation->encoders[i], &row->values[i], out))
+            return false;
     }
+    return true;
+}
+
+static enum rc malformed(struct err *err, const struct pg_relation *relation, uint32_t column)
+{
+    return err_set(err, ERR_PGOUTPUT_MALFORMED,
+                   "column \"%s\" of table %s.%s came with bytes that are no value of its type",
+                   relation->shape.columns[column].name, relation->schema, relation->name);
 }
 
 /* Why a row does not become an event. */
@@ -298,11 +334,14 @@ static enum rc emit_reject(struct pg_emitter *emitter, const struct pg_relation 
     struct position pos = {emitter->major, emitter->ordinal++};
     if (pos.minor < emitter->skip_below)
         return RC_OK;
+    uint32_t column;
     buf_clear(&emitter->scratch);
-    if (after != NULL || before != NULL)
-        put_key_text(relation, after != NULL ? after : before, &emitter->scratch);
+    if ((after != NULL || before != NULL) &&
+        !put_key_text(relation, after != NULL ? after : before, &emitter->scratch, &column))
+        return malformed(err, relation, column);
     size_t key_end = emitter->scratch.len;
-    put_json_record(relation, op, before, after, &emitter->scratch);
+    if (!put_json_record(relation, op, before, after, &emitter->scratch, &column))
+        return malformed(err, relation, column);
     if (emitter->scratch.failed)
         return too_large(err, relation, batch);
     struct slice scratch = buf_slice(&emitter->scratch);

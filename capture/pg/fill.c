@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "capture/pg/copy_sql.h"
+#include "capture/pg/wire.h"
 
 enum {
     SQL_MAX_BYTES = 1 << 20,
@@ -83,10 +84,11 @@ static bool put_key(const struct pg_relation *relation, const struct pgoutput_tu
     for (size_t i = 0; i < relation->shape.n_columns; i++) {
         if (!relation->is_key[i])
             continue;
-        if (n == FILL_MAX_KEYS || row->values[i].kind != PGOUTPUT_TUPLE_TEXT)
+        if (n == FILL_MAX_KEYS || !pgoutput_value_travelled(&row->values[i]))
             return false;
         starts[n++] = text->len;
-        buf_put_slice(text, row->values[i].text);
+        if (!pg_value_put_text(&relation->encoders[i], &row->values[i], text))
+            return false; /* no value of its type: the row's event says so */
         buf_put_u8(text, 0);
     }
     *ret_n = n;
@@ -102,7 +104,7 @@ static void take_values(struct pg_fill *fill, const struct pg_relation *relation
         bool is_null = PQgetisnull(fill->row, 0, column) != 0;
         row->values[i] = (struct pgoutput_value){
             .kind = is_null ? PGOUTPUT_TUPLE_NULL : PGOUTPUT_TUPLE_TEXT,
-            .text = slice_of(PQgetvalue(fill->row, 0, column), (size_t)PQgetlength(fill->row, 0, column))};
+            .bytes = slice_of(PQgetvalue(fill->row, 0, column), (size_t)PQgetlength(fill->row, 0, column))};
         column++;
     }
 }

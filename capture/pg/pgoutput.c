@@ -121,9 +121,9 @@ static enum rc read_tuple(struct reader *r, struct pgoutput_tuple *ret, struct e
     for (uint16_t i = 0; i < n; i++) {
         struct pgoutput_value *value = &ret->values[i];
         value->kind = reader_u8(r);
-        value->text = (struct slice){0};
-        if (value->kind == PGOUTPUT_TUPLE_TEXT)
-            value->text = reader_bytes(r, reader_u32(r));
+        value->bytes = (struct slice){0};
+        if (value->kind == PGOUTPUT_TUPLE_TEXT || value->kind == PGOUTPUT_TUPLE_BINARY)
+            value->bytes = reader_bytes(r, reader_u32(r));
         else if (value->kind != PGOUTPUT_TUPLE_NULL && value->kind != PGOUTPUT_TUPLE_UNCHANGED_TOAST)
             return reader_failed(r) ? RC_OK : malformed(err, "a value of kind", value->kind);
     }

@@ -1,4 +1,4 @@
-/* Decoder of pgoutput, protocol versions 1 to 4, text values.
+/* Decoder of pgoutput, protocol versions 1 to 4, values in text or binary.
  * https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  *
  * From version 2 on a large transaction can come in pieces before it ends, each between a stream start and a
@@ -41,7 +41,12 @@ enum pgoutput_type {
     PGOUTPUT_STREAM_PREPARE = 'p',
 };
 
-enum { PGOUTPUT_TUPLE_NULL = 'n', PGOUTPUT_TUPLE_UNCHANGED_TOAST = 'u', PGOUTPUT_TUPLE_TEXT = 't' };
+enum {
+    PGOUTPUT_TUPLE_NULL = 'n',
+    PGOUTPUT_TUPLE_UNCHANGED_TOAST = 'u',
+    PGOUTPUT_TUPLE_TEXT = 't',
+    PGOUTPUT_TUPLE_BINARY = 'b', /* as the type's send function wrote it: with option binary, from 14 on */
+};
 enum { PGOUTPUT_TRUNCATE_CASCADE = 1, PGOUTPUT_TRUNCATE_RESTART_IDENTITY = 2 };
 enum { PGOUTPUT_COLUMN_KEY = 1 };
 enum { PGOUTPUT_MESSAGE_TRANSACTIONAL = 1 };
@@ -50,9 +55,14 @@ enum { PGOUTPUT_MESSAGE_TRANSACTIONAL = 1 };
 enum pgoutput_old { PGOUTPUT_OLD_NONE = 0, PGOUTPUT_OLD_KEY = 'K', PGOUTPUT_OLD_ROW = 'O' };
 
 struct pgoutput_value {
-    uint8_t kind; /* PGOUTPUT_TUPLE_... */
-    struct slice text;
+    uint8_t kind;       /* PGOUTPUT_TUPLE_... */
+    struct slice bytes; /* of a text or binary value */
 };
+
+static inline bool pgoutput_value_travelled(const struct pgoutput_value *value)
+{
+    return value->kind == PGOUTPUT_TUPLE_TEXT || value->kind == PGOUTPUT_TUPLE_BINARY;
+}
 
 struct pgoutput_tuple {
     uint16_t n;

@@ -32,9 +32,9 @@ static void put_tuple(struct buf *out, const struct pgoutput_tuple *tuple)
     put_u16(out, tuple->n);
     for (uint16_t i = 0; i < tuple->n; i++) {
         buf_put_u8(out, tuple->values[i].kind);
-        if (tuple->values[i].kind == PGOUTPUT_TUPLE_TEXT) {
-            buf_put_u32(out, (uint32_t)tuple->values[i].text.len);
-            buf_put_slice(out, tuple->values[i].text);
+        if (tuple->values[i].kind == PGOUTPUT_TUPLE_TEXT || tuple->values[i].kind == PGOUTPUT_TUPLE_BINARY) {
+            buf_put_u32(out, (uint32_t)tuple->values[i].bytes.len);
+            buf_put_slice(out, tuple->values[i].bytes);
         }
     }
 }

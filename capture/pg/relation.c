@@ -355,6 +355,14 @@ void pg_relation_drop_key(struct pg_relation *relation)
     memset(relation->is_key, 0, relation->shape.n_columns);
 }
 
+size_t pg_relation_text_column(const struct pg_relation *relation)
+{
+    size_t i = 0;
+    while (i < relation->shape.n_columns && relation->encoders[i].wire != PG_WIRE_NONE)
+        i++;
+    return i;
+}
+
 void pg_relation_stop(struct pg_relation *relation, const struct err *why)
 {
     relation->stop_code = why->code;

@@ -51,6 +51,8 @@ void pg_relation_free(struct pg_relation *relation);
 
 /* A null in the key (PG_EMIT_RELAX) proves that the catalog's is a later one: from here on this version has none. */
 void pg_relation_drop_key(struct pg_relation *relation);
+/* The first column whose binary form leat does not read; n_columns: every one is read. */
+size_t pg_relation_text_column(const struct pg_relation *relation);
 
 /* No events can be made of this version: why is copied in. */
 void pg_relation_stop(struct pg_relation *relation, const struct err *why);

@@ -60,6 +60,7 @@ struct source {
 
     /* stream */
     struct pg_stream *stream;
+    bool binary; /* ... with values in binary */
     bool in_transaction, skips_transaction;
     struct pg_spool *spool;          /* transactions that have not ended */
     struct pg_spool_txn *spooling;   /* what comes is of this one */

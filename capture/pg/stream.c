@@ -432,6 +432,8 @@ void pg_stream_put_command(struct buf *out, const struct pg_stream_options *opti
         buf_put_str(out, ", streaming 'on'");
     if (options->messages && protocol >= 2)
         buf_put_str(out, ", messages 'true'");
+    if (options->binary && protocol >= 2)
+        buf_put_str(out, ", binary 'true'");
     if (options->origin != NULL && protocol >= 4)
         buf_printf(out, ", origin '%s'", options->origin);
     buf_put_u8(out, ')');

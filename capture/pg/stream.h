@@ -21,6 +21,7 @@ struct pg_stream_options {
     size_t max_message_bytes;  /* bounds what one row may have */
     bool streaming;            /* large transactions come while they run; from 14 on */
     bool messages;             /* logical messages come too; from 14 on */
+    bool binary;               /* values in their types' binary form; from 14 on */
     const char *origin;        /* "any", "none"; from 16 on */
     int64_t sender_timeout_ms; /* the server's wal_sender_timeout: we say something three times as often; 0: none */
     int64_t silence_max_ms; /* we ask for an answer every few seconds: a server silent for longer is gone; 0: never */

@@ -11,6 +11,7 @@
 #include "base/reader.h"
 #include "base/stop.h"
 #include "capture/pg/session.h"
+#include "capture/pg/transfer.h"
 #include "capture/publisher.h"
 
 enum {
@@ -26,6 +27,7 @@ enum {
 enum rc pg_streaming_start(struct source *source, struct err *err)
 {
     const struct config_postgresql *config = source->config;
+    TRY(pg_transfer_choose(source, err));
     source->outbox = pg_outbox_of(source->context.config, config, source->context.registry, source->context.publisher);
     const struct pg_stream_options options = {
         .slot = source->state.slot,
@@ -35,6 +37,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
         .silence_max_ms = source->config->silence_max_ms,
         .max_message_bytes = MAX((size_t)source->context.config->kafka.message_max_bytes * 8, MESSAGE_MIN_MAX_BYTES),
         .streaming = config->streaming && !source->context.notes->streaming_off,
+        .binary = source->binary,
         .messages = pg_outbox_is_wanted(&source->outbox),
         .origin = config->origin};
     PGconn *conn = source->replication;
@@ -418,6 +421,8 @@ static enum rc take_relation(struct source *source, struct slice message, uint64
     source->holds_whole = batch->n_records > 0 && is_at_commit(source);
     enum rc rc = pg_session_take_relation(source, source->conn, &source->msg->relation, &relation, err);
     source->holds_whole = false;
+    if (rc == RC_OK)
+        return pg_transfer_check(source, relation, err);
     if (rc != RC_AGAIN || !source->let_go)
         return rc;
     source->let_go = false;
@@ -467,7 +472,9 @@ static enum rc take_next(struct source *source, struct batch *batch, bool *ret_f
             if (rc != RC_OK)
                 return rc;
         } else {
-            TRY(pg_stream_next(source->stream, &message, &lsn, err));
+            enum rc rc = pg_stream_next(source->stream, &message, &lsn, err);
+            if (rc != RC_OK)
+                return rc == RC_AGAIN ? rc : pg_transfer_failed(source, rc, err);
         }
     }
     if (UNLIKELY(source->spooling != NULL))

@@ -4,11 +4,15 @@
 enum {
     OID_BOOL = 16,
     OID_BYTEA = 17,
+    OID_CHAR = 18,
+    OID_NAME = 19,
     OID_INT8 = 20,
     OID_INT2 = 21,
     OID_INT4 = 23,
     OID_TEXT = 25,
     OID_OID = 26,
+    OID_XID = 28,
+    OID_CID = 29,
     OID_JSON = 114,
     OID_XML = 142,
     OID_POINT = 600,
@@ -214,7 +218,7 @@ static struct form form_of(const struct pg_type *type, const struct pg_type_mode
     case OID_DATE:
     case OID_TIME:
     case OID_TIMESTAMP: return moment_form(type, modes);
-    case OID_TIMESTAMPTZ: encoder->scale = type->typmod < 0 ? TIME_DIGITS : type->typmod; break;
+    case OID_TIMESTAMPTZ: encoder->scale = type->typmod < 0 ? TIME_DIGITS : MIN(type->typmod, (int)TIME_DIGITS); break;
     case OID_BPCHAR:
     case OID_VARCHAR:
         if (!type->is_array) /* the parameter would be the array's, and nobody asks it */
@@ -254,6 +258,64 @@ static bool has_placeholder(const struct pg_type *type, struct form form)
     }
 }
 
+/* The types whose binary form leat reads. Not money: how many digits it has behind its point is the server's
+ * lc_monetary, which only its text tells. */
+static const struct {
+    uint32_t oid;
+    enum pg_wire wire;
+} wires[] = {
+    {OID_BOOL, PG_WIRE_BOOL},
+    {OID_BYTEA, PG_WIRE_BYTEA},
+    {OID_CHAR, PG_WIRE_CHAR},
+    {OID_NAME, PG_WIRE_TEXT},
+    {OID_INT8, PG_WIRE_INT8},
+    {OID_INT2, PG_WIRE_INT2},
+    {OID_INT4, PG_WIRE_INT4},
+    {OID_TEXT, PG_WIRE_TEXT},
+    {OID_OID, PG_WIRE_UINT4},
+    {OID_XID, PG_WIRE_UINT4},
+    {OID_CID, PG_WIRE_UINT4},
+    {OID_JSON, PG_WIRE_TEXT},
+    {OID_XML, PG_WIRE_TEXT},
+    {OID_FLOAT4, PG_WIRE_FLOAT4},
+    {OID_FLOAT8, PG_WIRE_FLOAT8},
+    {OID_BPCHAR, PG_WIRE_TEXT},
+    {OID_VARCHAR, PG_WIRE_TEXT},
+    {OID_DATE, PG_WIRE_DATE},
+    {OID_TIME, PG_WIRE_TIME},
+    {OID_TIMESTAMP, PG_WIRE_TIMESTAMP},
+    {OID_TIMESTAMPTZ, PG_WIRE_TIMESTAMPTZ},
+    {OID_INTERVAL, PG_WIRE_INTERVAL},
+    {OID_TIMETZ, PG_WIRE_TIMETZ},
+    {OID_BIT, PG_WIRE_BITS},
+    {OID_VARBIT, PG_WIRE_BITS},
+    {OID_NUMERIC, PG_WIRE_NUMERIC},
+    {OID_UUID, PG_WIRE_UUID},
+    {OID_JSONB, PG_WIRE_VERSIONED_TEXT},
+};
+
+static const struct {
+    const char *name;
+    enum pg_wire wire;
+} extension_wires[] = {
+    {"citext", PG_WIRE_TEXT},
+    {"ltree", PG_WIRE_VERSIONED_TEXT},
+    {"hstore", PG_WIRE_HSTORE},
+};
+
+static enum pg_wire wire_of(const struct pg_type *type)
+{
+    if (type->enum_labels != NULL)
+        return PG_WIRE_TEXT;
+    for (size_t i = 0; i < ARRAY_LEN(wires); i++)
+        if (wires[i].oid == type->oid)
+            return wires[i].wire;
+    for (size_t i = 0; type->name != NULL && type->oid >= OID_FIRST_OF_USERS && i < ARRAY_LEN(extension_wires); i++)
+        if (strcmp(extension_wires[i].name, type->name) == 0)
+            return extension_wires[i].wire;
+    return PG_WIRE_NONE;
+}
+
 void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *modes, struct column *ret_column,
                       struct pg_encoder *ret_encoder)
 {
@@ -262,6 +324,7 @@ void pg_type_describe(const struct pg_type *type, const struct pg_type_modes *mo
     ret_column->is_array = type->is_array;
     ret_column->dimensions = type->is_array;
     ret_encoder->encoding = form.encoding;
+    ret_encoder->wire = wire_of(type);
     ret_encoder->is_uuid = type->oid == OID_UUID;
     ret_encoder->is_array = type->is_array;
     ret_encoder->dimensions = type->is_array;

@@ -1,4 +1,5 @@
-/* PostgreSQL's types: what column each becomes, and from a value's text to its Avro bytes. docs/types.md. */
+/* PostgreSQL's types: what column each becomes, and from a value's text to its Avro bytes (wire.h: from its binary
+ * form). docs/types.md. */
 #ifndef LEAT_CAPTURE_PG_TYPES_H
 #define LEAT_CAPTURE_PG_TYPES_H
 
@@ -61,8 +62,35 @@ enum pg_encoding {
     PG_ENCODE_HSTORE_MAP,
 };
 
+/* What a type's send function writes: wire.h. */
+enum pg_wire {
+    PG_WIRE_NONE, /* leat does not read it: the type travels as text */
+    PG_WIRE_TEXT,
+    PG_WIRE_VERSIONED_TEXT, /* behind a byte 1 */
+    PG_WIRE_CHAR,
+    PG_WIRE_BOOL,
+    PG_WIRE_INT2,
+    PG_WIRE_INT4,
+    PG_WIRE_INT8,
+    PG_WIRE_UINT4, /* oid, xid, cid */
+    PG_WIRE_FLOAT4,
+    PG_WIRE_FLOAT8,
+    PG_WIRE_NUMERIC,
+    PG_WIRE_BYTEA,
+    PG_WIRE_BITS,
+    PG_WIRE_UUID,
+    PG_WIRE_DATE,
+    PG_WIRE_TIME,
+    PG_WIRE_TIMETZ,
+    PG_WIRE_TIMESTAMP,
+    PG_WIRE_TIMESTAMPTZ,
+    PG_WIRE_INTERVAL,
+    PG_WIRE_HSTORE,
+};
+
 struct pg_encoder {
     enum pg_encoding encoding;
+    enum pg_wire wire;
     int scale;       /* NUMERIC*, MONEY: digits after the point; TIMESTAMPTZ: of a second, 0: as many as needed */
     bool check_utf8; /* the server does not promise it */
     bool is_uuid;

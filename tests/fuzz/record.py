@@ -1,4 +1,5 @@
-"""Records replication streams of real servers as corpora of the fuzz targets: pgoutput, copy_data, spool.
+"""Records replication streams of real servers as corpora of the fuzz targets: pgoutput, copy_data, spool; and values as the
+servers' send functions write them: wire.
 
     $LEAT_PYTHON tests/fuzz/record.py      (of deploy/local/install --paths)
 
@@ -6,6 +7,7 @@ One server of each version is started, asked for everything that pgoutput can se
 version it speaks. Of each kind of message the shortest that differ in length are kept; tests/corpus/ holds what was
 recorded last. Positions, times and transaction numbers differ with each run; nothing compares them."""
 
+import shutil
 import struct
 import sys
 import tempfile
@@ -76,6 +78,40 @@ PREPARED = "\n".join((
 ))  # fmt: skip
 
 
+# In the order of the kinds in capture/pg/wire_fuzz.c.
+VALUES = (
+    ("boolean", ["t", "f"]), ("smallint", ["-32768"]), ("integer", ["1", "-2147483648"]), ("bigint", ["9223372036854775807", "-1"]),
+    ("oid", ["4294967295"]), ("real", ["0.1", "-1e20", "NaN"]), ("double precision", ["0.1", "5e-324", "-Infinity", "1e15"]),
+    ("numeric", ["0", "1.50", "-0.0001", "100", "12345678901234567890.5", "1e40", "1e-40", "NaN", "99999999999999999999"]),
+    ("numeric(10, 2)", ["1234.50", "-99999999.99", "NaN"]), ("text", ["", "h\u00e9"]), ('"char"', ["", "a"]),
+    ("bytea", ["", r"\x00ff10"]), ("uuid", ["12345678-9abc-def0-1234-567812345678"]), ("jsonb", ['{"a": [1, null]}']),
+    ("date", ["2024-02-29", "0044-03-15 BC", "5874897-12-31", "infinity"]), ("time", ["00:00:01.5", "24:00"]),
+    ("timetz", ["12:00:00.12+02", "01:02:03-01:02:03", "24:00+00"]),
+    ("timestamp", ["2024-02-29 12:34:56.12", "0044-03-15 12:00:00 BC", "294276-12-31 23:59:59.999999", "-infinity"]),
+    ("timestamptz", ["2024-02-29 12:34:56.12+00", "4714-11-24 00:00:00+00 BC", "12345-06-07 00:00:00+00", "infinity"]),
+    ("interval", ["1 year -2 mons +3 days 04:05:06.70", "-1 days +02:03:00", "178000000 years", "-00:00:00.5"]),
+    ("timestamp(3)", ["1969-12-31 23:59:59.999"]), ("timestamptz(3)", ["2024-02-29 12:34:56.12+00"]), ("bit(1)", ["1"]),
+    ("varbit", ["", "101", "0000000001"]), ("hstore", ["", r'"q\"\\"=>"=>, ", "b"=>NULL']), ("ltree", ["a.b"]),
+    ("integer[]", ["{}", "{1,NULL,-3}", "[0:1]={4,5}", "{{1,2},{3,4}}"]), ("text[]", [r'{"",a,"null",NULL,"a,b","a\"b","a\\b"}']),
+    ("numeric[]", ["{1.50,NULL}", "{NaN}"]), ("bytea[]", [r'{"\\x00ff",NULL}']), ("timestamptz[]", ['{"2024-02-29 00:00+00"}']),
+    ("double precision[]", ["{0.1,NaN}"]), ("hstore[]", [r'{"\"a\"=>\"1\""}']),
+)  # fmt: skip
+BINARY_FROM = 14
+
+
+def sent_values(connection):
+    """{name: the byte that chooses the type, and what its send function writes}"""
+    for name in ("hstore", "ltree"):
+        connection.execute(f"create extension if not exists {name}")
+    found = {}
+    for kind, (name, values) in enumerate(VALUES):
+        send = connection.execute("select typsend::text from pg_type where oid = to_regtype(%s)", (name,)).fetchone()[0]
+        for place, value in enumerate(values):
+            sent = connection.execute(f"select {send}(%s::{name})", (value,)).fetchone()[0]
+            found[f"{kind:02}_{place}"] = bytes([kind]) + sent
+    return found
+
+
 def run(connection, script):
     """Statement by statement: some begin and end transactions."""
     for statement in script.split(";"):
@@ -86,8 +122,8 @@ def run(connection, script):
 def protocols(major):
     """(number, what else is asked for)"""
     number = min(max(int(major) - 12, 1), 4)
-    streaming = {1: [None], 2: ["on"], 3: ["on"], 4: ["on", "parallel"]}[number]
-    return [(number, value) for value in streaming]
+    asked = {1: [None], 2: ["on", "binary"], 3: ["on", "binary"], 4: ["on", "parallel", "binary"]}[number]
+    return [(number, value) for value in asked]
 
 
 def read_stream(cluster, slot, number, streaming):
@@ -101,7 +137,9 @@ def read_stream(cluster, slot, number, streaming):
     connection = pq.PGconn.connect(conninfo.encode())
     options = f"proto_version '{number}', publication_names 'p'"
     if number >= 2:
-        options += f", messages 'true', streaming '{streaming}'"
+        options += f", messages 'true', streaming '{'on' if streaming == 'binary' else streaming}'"
+    if streaming == "binary":
+        options += ", binary 'true'"
     if number >= 3:
         options += ", two_phase 'on'"
     result = connection.exec_(f'START_REPLICATION SLOT "{slot}" LOGICAL 0/0 ({options})'.encode())
@@ -125,11 +163,11 @@ def read_stream(cluster, slot, number, streaming):
 
 
 def record(major, folder, template, clusters):
-    """[(protocol, CopyData contents)] of one version."""
+    """[(version and protocol, CopyData contents)] of one server, and {name: value}."""
     cluster = Cluster(major, folder, f"server-{major}", clusters)
     template.copy(major, cluster.data)
     cluster.set(**SETTINGS).start()
-    streams = []
+    streams, values = [], {}
     with cluster.connect() as connection:
         run(connection, SETUP)
         for number, streaming in protocols(major):
@@ -140,9 +178,12 @@ def record(major, folder, template, clusters):
         if int(major) >= 15:
             run(connection, PREPARED)
         for number, streaming in protocols(major):
-            streams.append((number, read_stream(cluster, f"s_{streaming or 'whole'}", number, streaming)))
+            label = f"{major}_v{number}" + (f"_{streaming}" if streaming in ("parallel", "binary") else "")
+            streams.append((label, read_stream(cluster, f"s_{streaming or 'whole'}", number, streaming)))
+        if int(major) >= BINARY_FROM:
+            values = sent_values(connection)
     cluster.stop()
-    return streams
+    return streams, values
 
 
 def shortest(messages):
@@ -184,16 +225,17 @@ def spooled(contents):
 
 def main():
     recorded = {"pgoutput": {}, "copy_data": {}, "spool": {}}
+    sent = {}
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         Path(name).chmod(0o755)
         folder, clusters = Path(name), []
         try:
             template = Template(folder / "templates")
             for major in MAJORS:
-                for number, contents in record(major, folder, template, clusters):
-                    label = f"{major}_v{number}"
-                    if f"{label}_stream" in recorded["copy_data"]:
-                        label += "_parallel"
+                streams, values = record(major, folder, template, clusters)
+                for name, value in values.items():  # versions write alike, but for the oids of extensions in arrays
+                    assert len(sent.setdefault(name, value)) == len(value), name
+                for label, contents in streams:
                     for kind, message in shortest(named(contents)):
                         recorded["pgoutput"][f"{label}_{kind}"] = message
                     frames = b"".join(b"d" + struct.pack(">I", 4 + len(data)) + data for data in contents)
@@ -204,6 +246,11 @@ def main():
         finally:
             for cluster in clusters:
                 cluster.kill()
+    shutil.rmtree(CORPUS / "wire", ignore_errors=True)
+    (CORPUS / "wire").mkdir()
+    for name, value in sent.items():
+        (CORPUS / "wire" / name).write_bytes(value)
+    print(f"wire: {len(sent)} files")
     for module, files in recorded.items():
         seen = set()
         (CORPUS / module).mkdir(exist_ok=True)

@@ -35,9 +35,9 @@ static const char *joined(void)
             text[n++] = '|';
         if (row.values[i].kind == PGOUTPUT_TUPLE_NULL) {
             text[n++] = '~';
-        } else if (row.values[i].text.len > 0) {
-            memcpy(text + n, row.values[i].text.ptr, row.values[i].text.len);
-            n += row.values[i].text.len;
+        } else if (row.values[i].bytes.len > 0) {
+            memcpy(text + n, row.values[i].bytes.ptr, row.values[i].bytes.len);
+            n += row.values[i].bytes.len;
         }
     }
     text[n] = '\0';

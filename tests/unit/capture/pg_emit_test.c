@@ -67,6 +67,34 @@ static void tuple_of(struct pgoutput_tuple *tuple, const char *text)
     }
 }
 
+/* int4_send(), numeric_send() of what the cases have. */
+static struct slice int4_of(struct slice text)
+{
+    static uint8_t numbers[10][4];
+    uint8_t *bytes = numbers[text.ptr[0] - '0'];
+    CHECK_EQ(1, text.len, "a digit is enough here");
+    bytes[3] = (uint8_t)(text.ptr[0] - '0');
+    return slice_of(bytes, 4);
+}
+
+static struct slice numeric_of(struct slice text)
+{
+    static const uint8_t one_and_a_half[] = {0, 2, 0, 0, 0, 0, 0, 2, 0, 1, 0x13, 0x88}, nan[8] = {[4] = 0xc0};
+    return slice_eq_str(text, "NaN") ? slice_of(nan, sizeof(nan)) : slice_of(one_and_a_half, sizeof(one_and_a_half));
+}
+
+/* The same row as a server sends it with option binary. */
+static void make_binary(struct pgoutput_tuple *tuple)
+{
+    for (size_t i = 0; i < tuple->n; i++) {
+        struct pgoutput_value *value = &tuple->values[i];
+        if (value->kind != PGOUTPUT_TUPLE_TEXT)
+            continue;
+        value->kind = PGOUTPUT_TUPLE_BINARY;
+        value->bytes = i < 2 ? int4_of(value->bytes) : i == 4 ? numeric_of(value->bytes) : value->bytes;
+    }
+}
+
 struct fixture {
     struct pg_relation *relation;
     struct pg_emitter emitter;
@@ -228,7 +256,7 @@ static const struct {
      "reject bank.public.t/100/0 @0"},
 };
 
-static enum rc emit(struct fixture *f, size_t i, struct err *err)
+static enum rc emit_as(struct fixture *f, size_t i, bool binary, struct err *err)
 {
     msg.type = (enum pgoutput_type)cases[i].type;
     msg.row.old = (enum pgoutput_old)cases[i].old;
@@ -236,7 +264,16 @@ static enum rc emit(struct fixture *f, size_t i, struct err *err)
         tuple_of(&msg.old_tuple, cases[i].old_row);
     if (cases[i].new_row != NULL)
         tuple_of(&msg.new_tuple, cases[i].new_row);
+    if (binary) {
+        make_binary(&msg.old_tuple);
+        make_binary(&msg.new_tuple);
+    }
     return pg_emit_row(&f->emitter, f->relation, &msg, f->batch, err);
+}
+
+static enum rc emit(struct fixture *f, size_t i, struct err *err)
+{
+    return emit_as(f, i, false, err);
 }
 
 static void rows_become_events(void **state)
@@ -247,6 +284,53 @@ static void rows_become_events(void **state)
         struct fixture f = fixture_of(cases[i].identity);
         ASSERT_OK(emit(&f, i, &err), &err);
         CHECK_STR(cases[i].want, described(&f), cases[i].behaviour);
+        fixture_done(&f);
+    }
+}
+
+static void binary_rows_become_the_same_records(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {0};
+        struct fixture text = fixture_of(cases[i].identity), binary = fixture_of(cases[i].identity);
+        ASSERT_OK(emit_as(&text, i, false, &err), &err);
+        ASSERT_OK(emit_as(&binary, i, true, &err), &err);
+        CHECK_EQ(text.batch->n_records, binary.batch->n_records, cases[i].behaviour);
+        for (size_t r = 0; r < text.batch->n_records; r++) {
+            const struct batch_record *a = &text.batch->records[r], *b = &binary.batch->records[r];
+            CHECK_EQ(true, slice_eq(a->key, b->key) && slice_eq(a->value, b->value), cases[i].behaviour);
+            CHECK_EQ(true, slice_eq(a->moved_from, b->moved_from) && slice_eq(a->other_key, b->other_key),
+                     cases[i].behaviour);
+        }
+        fixture_done(&text);
+        fixture_done(&binary);
+    }
+}
+
+static void bytes_that_are_no_value_of_their_type_are_malformed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *behaviour;
+        size_t column;
+        const char *want;
+    } wrong[] = {
+        {"in the key", 0, "column \"b\" of table public.t came with bytes that are no value of its type"},
+        {"in the row", 4, "column \"n\" of table public.t came with bytes that are no value of its type"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct err err = {0};
+        struct fixture f = fixture_of('d');
+        msg.type = PGOUTPUT_INSERT;
+        msg.row.old = PGOUTPUT_OLD_NONE;
+        tuple_of(&msg.new_tuple, "1|2|x|y|1.50");
+        make_binary(&msg.new_tuple);
+        msg.new_tuple.values[wrong[i].column].bytes.len--;
+        CHECK_EQ(RC_FATAL, pg_emit_row(&f.emitter, f.relation, &msg, f.batch, &err), wrong[i].behaviour);
+        CHECK_EQ(ERR_PGOUTPUT_MALFORMED, err.code, wrong[i].behaviour);
+        CHECK_STR(wrong[i].want, err.msg, wrong[i].behaviour);
+        CHECK_EQ(0, f.batch->n_records, wrong[i].behaviour);
         fixture_done(&f);
     }
 }
@@ -751,6 +835,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_become_events),
+        cmocka_unit_test(binary_rows_become_the_same_records),
+        cmocka_unit_test(bytes_that_are_no_value_of_their_type_are_malformed),
         cmocka_unit_test(what_kafka_has_is_counted_and_not_added),
         cmocka_unit_test(unexpected_null_asks_for_an_optional_column_and_adds_nothing),
         cmocka_unit_test(null_key_and_wrong_width_are_malformed),

@@ -82,7 +82,8 @@ static const struct {
     {"a value longer than the message is refused", "'I' 00004000 'N' 0001 't' 7fffffff '7'", RC_FATAL},
     {"a value of negative length is refused", "'I' 00004000 'N' 0001 't' ffffffff", RC_FATAL},
     {"a value of unknown kind is refused", "'I' 00004000 'N' 0001 'x'", RC_FATAL},
-    {"a binary value was not asked for", "'I' 00004000 'N' 0001 'b' 00000001 '7'", RC_FATAL},
+    {"a binary value", "'I' 00004000 'N' 0001 'b' 00000001 '7'", RC_OK},
+    {"a binary value longer than the message is refused", "'I' 00004000 'N' 0001 'b' 00000002 '7'", RC_FATAL},
     {"a tuple with too many columns is refused", "'I' 00004000 'N' ffff", RC_FATAL},
     {"an update without an old row", "'U' 00004000 'N' 0002 't' 00000001 '7' 'u'", RC_OK},
     {"an update with an old key", "'U' 00004000 'K' 0002 't' 00000001 '6' 'n' 'N' 0002 't' 00000001 '7' 'u'", RC_OK},
@@ -175,10 +176,10 @@ static void update_gives_both_rows(void **state)
     CHECK_EQ(RC_OK, decode("'U' 00004000 'O' 0002 't' 00000001 '6' 't' 00000000 'N' 0002 't' 00000002 '77' 'u'"),
              "update");
     CHECK_EQ(PGOUTPUT_OLD_ROW, msg.row.old, "old row");
-    assert_true(slice_eq_str(msg.old_tuple.values[0].text, "6"));
-    CHECK_EQ(0, msg.old_tuple.values[1].text.len, "empty text is not null");
+    assert_true(slice_eq_str(msg.old_tuple.values[0].bytes, "6"));
+    CHECK_EQ(0, msg.old_tuple.values[1].bytes.len, "empty text is not null");
     CHECK_EQ(PGOUTPUT_TUPLE_TEXT, msg.old_tuple.values[1].kind, "empty text is text");
-    assert_true(slice_eq_str(msg.new_tuple.values[0].text, "77"));
+    assert_true(slice_eq_str(msg.new_tuple.values[0].bytes, "77"));
     CHECK_EQ(PGOUTPUT_TUPLE_UNCHANGED_TOAST, msg.new_tuple.values[1].kind, "toast");
 }
 

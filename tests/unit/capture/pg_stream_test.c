@@ -9,15 +9,25 @@ static const struct {
     struct pg_stream_options options;
     const char *want;
 } cases[] = {
-    {"version 13 knows neither streaming nor messages",
+    {"version 13 knows neither streaming nor messages nor binary",
      130011,
-     {.slot = "s", .publication = "p", .start_lsn = 0x1600000010, .streaming = true, .messages = true, .origin = "any"},
+     {.slot = "s",
+      .publication = "p",
+      .start_lsn = 0x1600000010,
+      .streaming = true,
+      .messages = true,
+      .binary = true,
+      .origin = "any"},
      "START_REPLICATION SLOT \"s\" LOGICAL 16/10 (proto_version '1', publication_names '\"p\"')"},
     {"version 14 streams",
      140004,
      {.slot = "s", .publication = "p", .streaming = true, .messages = true, .origin = "none"},
      "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (proto_version '2', publication_names '\"p\"', streaming 'on', messages "
      "'true')"},
+    {"version 14 sends values in binary",
+     140004,
+     {.slot = "s", .publication = "p", .binary = true},
+     "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (proto_version '2', publication_names '\"p\"', binary 'true')"},
     {"version 15 is not asked for two_phase",
      150000,
      {.slot = "s", .publication = "p", .streaming = true},

@@ -8,11 +8,12 @@
 
 #include "base/clock.h"
 #include "capture/pg/session.h"
+#include "capture/pg/transfer.h"
 #include "capture/publisher.h"
 
 /* ---- the script ---- */
 
-enum { MAX_MESSAGES = 512, XID = 7, SCRIPT_BYTES = 1 << 20 };
+enum { MAX_MESSAGES = 512, XID = 7, SCRIPT_BYTES = 1 << 20, TEXT_OID = 25, INT4_OID = 23, INT4RANGE_OID = 3904 };
 
 static struct {
     struct slice message;
@@ -88,8 +89,8 @@ static void commit(uint64_t lsn, uint64_t end)
     close_message(end);
 }
 
-/* t(id text) or t(id text, more text) */
-static void relation(uint16_t n_columns)
+/* t(id text) or t(id text, more OTHER) */
+static void relation_with(uint16_t n_columns, uint32_t other_type)
 {
     open_change('R');
     buf_put_u32(&bytes, 1);
@@ -100,10 +101,15 @@ static void relation(uint16_t n_columns)
     for (uint16_t i = 0; i < n_columns; i++) {
         buf_put_u8(&bytes, i == 0);
         put_text(i == 0 ? "id" : "more");
-        buf_put_u32(&bytes, 25);
+        buf_put_u32(&bytes, i == 0 ? TEXT_OID : other_type);
         buf_put_u32(&bytes, UINT32_MAX);
     }
     close_message(0);
+}
+
+static void relation(uint16_t n_columns)
+{
+    relation_with(n_columns, TEXT_OID);
 }
 
 static void insert_wide(const char *key, uint16_t n_columns, uint64_t lsn)
@@ -270,6 +276,25 @@ bool pg_stream_take_asked(struct pg_stream *stream)
     return false;
 }
 
+static int protocol = 4;
+static const struct pg_type_facts *published_types;
+static size_t n_published_types;
+
+int pg_stream_protocol(int server_version)
+{
+    (void)server_version;
+    return protocol;
+}
+
+enum rc pg_catalog_published_types(PGconn *conn, const char *publication, struct arena *arena,
+                                   const struct pg_type_facts **ret_types, size_t *ret_n, struct err *ret_err)
+{
+    (void)conn, (void)publication, (void)arena, (void)ret_err;
+    *ret_types = published_types;
+    *ret_n = n_published_types;
+    return RC_OK;
+}
+
 enum rc pg_copying_tend(struct source *source, struct err *err)
 {
     (void)source;
@@ -400,6 +425,8 @@ static void describe(const struct batch *batch, struct buf *out)
     }
 }
 
+static bool session_is_binary;
+
 static struct source *session_new(void)
 {
     static const struct envelope_source constant = {
@@ -411,6 +438,7 @@ static struct source *session_new(void)
     source->config = &source_config.postgresql;
     source->state = state;
     source->phase = PG_PHASE_STREAM;
+    source->binary = session_is_binary;
     source->facts_arena = arena_new(1 << 20);
     source->relcache = pg_relcache_new();
     source->msg = malloc(sizeof(*source->msg));
@@ -1027,6 +1055,74 @@ static void messages_out_of_place_end_the_session(void **unused)
     refused("a transaction's message outside of one");
 }
 
+/* ---- values in binary ---- */
+
+static void a_session_is_binary_when_every_published_type_is_read_so(void **unused)
+{
+    (void)unused;
+    static const struct pg_type_facts ordinary[] = {{23, {.oid = 23, .name = "int4"}}, {25, {.oid = 25}}},
+                                      ranges[] = {{23, {.oid = 23, .name = "int4"}}, {3904, {.oid = 3904}}};
+    static const struct {
+        const char *behaviour;
+        const struct pg_type_facts *types;
+        int protocol;
+        bool wanted, was_given_up, want;
+    } choices[] = {
+        {"ordinary types", ordinary, 2, true, false, true},
+        {"a server that knows no binary", ordinary, 1, true, false, false},
+        {"a setting against it", ordinary, 4, false, false, false},
+        {"an earlier session that came upon another type", ordinary, 4, true, true, false},
+        {"a type that is read as text only", ranges, 4, true, false, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
+        struct source *source = session_new();
+        published_types = choices[i].types;
+        n_published_types = 2;
+        protocol = choices[i].protocol;
+        source_config.postgresql.binary_transfer = choices[i].wanted;
+        notes.binary_off = choices[i].was_given_up;
+        ASSERT_OK(pg_transfer_choose(source, &err), &err);
+        CHECK_EQ(choices[i].want, source->binary, choices[i].behaviour);
+        session_free(source);
+    }
+    notes.binary_off = false;
+}
+
+static void a_type_that_is_not_read_in_binary_ends_the_session_and_the_next_is_text(void **unused)
+{
+    (void)unused;
+    session_is_binary = true;
+    for (size_t i = 0; i < 2; i++) {
+        script_new();
+        begin(100);
+        relation_with(2, i == 0 ? INT4_OID : INT4RANGE_OID);
+        commit(100, 110);
+        state = fresh;
+        enum rc rc = run_batches(10);
+        CHECK_EQ(RC_RETRY, rc, "the session ends, the worker does not");
+        CHECK_EQ(i == 0 ? ERR_PG_UNREACHABLE : ERR_PG_BINARY_TRANSFER, err.code, "and says why");
+        CHECK_EQ(i != 0, notes.binary_off, "the next one knows");
+    }
+    CHECK_STR("column \"more\" of table public.t has a type that is read as text only", err.msg, "which column it was");
+    notes.binary_off = session_is_binary = false;
+}
+
+static void a_server_that_cannot_write_binary_is_asked_for_text(void **unused)
+{
+    (void)unused;
+    struct source *source = session_new();
+    enum rc rc = err_set(&err, ERR_PG_QUERY, "no binary output function available for type aclitem");
+    CHECK_EQ(RC_FATAL, pg_transfer_failed(source, rc, &err), "in text that is the end");
+    source->binary = true;
+    CHECK_EQ(RC_RETRY, pg_transfer_failed(source, rc, &err), "in binary there is a way on");
+    CHECK_EQ(true, notes.binary_off, "the next session knows");
+    rc = err_set(&err, ERR_PG_UNREACHABLE, "gone");
+    CHECK_EQ(rc, pg_transfer_failed(source, rc, &err), "what has another reason stays as it is");
+    CHECK_EQ(ERR_PG_UNREACHABLE, err.code, "what has another reason stays as it is");
+    notes.binary_off = false;
+    session_free(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1053,6 +1149,9 @@ int main(void)
         cmocka_unit_test(a_message_that_may_be_rolled_back_ends_streaming),
         cmocka_unit_test(prefixes_are_chosen),
         cmocka_unit_test(messages_out_of_place_end_the_session),
+        cmocka_unit_test(a_session_is_binary_when_every_published_type_is_read_so),
+        cmocka_unit_test(a_type_that_is_not_read_in_binary_ends_the_session_and_the_next_is_text),
+        cmocka_unit_test(a_server_that_cannot_write_binary_is_asked_for_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
