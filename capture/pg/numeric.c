@@ -103,6 +103,8 @@ static inline bool take_short(struct slice bytes, struct decimal *ret)
             return false;
         value = value * NBASE + digit;
     }
+    if (UNLIKELY(value == 0 && number.sign == NUMERIC_NEG))
+        return false; /* no server writes it; as a double its text is another zero */
     ret->unscaled = number.sign == NUMERIC_NEG ? -value : value;
     ret->exponent = value == 0 ? 0 : DEC_DIGITS * (number.weight + 1 - (int)number.n);
     return is_within_dscale(ret, number.dscale);
