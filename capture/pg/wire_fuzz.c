@@ -5,6 +5,8 @@
 #include "capture/pg/numeric.h"
 #include "capture/pg/wire.h"
 
+enum { DEEP_DIMENSIONS = 3 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool holds)
@@ -64,6 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct pg_encoder encoder = {.check_utf8 = true};
         pg_type_describe(&kinds[data[0] % ARRAY_LEN(kinds)], &modes[i], &column, &encoder);
         compare(&encoder, slice_of(data + 1, size - 1));
+        encoder.dimensions *= DEEP_DIMENSIONS;
+        if (encoder.is_array)
+            compare(&encoder, slice_of(data + 1, size - 1));
     }
     return 0;
 }

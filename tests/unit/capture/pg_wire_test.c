@@ -297,24 +297,30 @@ static struct pg_encoder encoder_of(struct pg_type type, int32_t typmod, const s
     return encoder;
 }
 
+static void check_one_event(size_t i, const struct pg_encoder *encoder, const char *name)
+{
+    struct buf of_text = buf_over(event_storage, TEXT_BYTES), of_bytes = buf_over(other_storage, TEXT_BYTES);
+    bool text_ok = pg_encoder_put(encoder, slice_of_str(values[i].text), &of_text);
+    bool bytes_ok = pg_wire_put(encoder, bytes_of(values[i].hex), &of_bytes);
+    CHECK_EQ(text_ok, bytes_ok, name);
+    if (text_ok && !slice_eq(buf_slice(&of_text), buf_slice(&of_bytes)))
+        fail_msg("%s: the events differ", name);
+}
+
 static void binary_and_text_are_one_event(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
         for (size_t m = 0; m < ARRAY_LEN(modes); m++)
-            for (size_t t = 0; t < ARRAY_LEN(typmods); t++) {
-                char name[256];
-                struct pg_encoder encoder = encoder_of(values[i].type, typmods[t], &modes[m]);
-                struct buf of_text = buf_over(event_storage, TEXT_BYTES),
-                           of_bytes = buf_over(other_storage, TEXT_BYTES);
-                snprintf(name, sizeof(name), "type %u, modifier %d, modes %zu: %.100s", values[i].type.oid, typmods[t],
-                         m, values[i].text);
-                bool text_ok = pg_encoder_put(&encoder, slice_of_str(values[i].text), &of_text);
-                bool bytes_ok = pg_wire_put(&encoder, bytes_of(values[i].hex), &of_bytes);
-                CHECK_EQ(text_ok, bytes_ok, name);
-                if (text_ok && !slice_eq(buf_slice(&of_text), buf_slice(&of_bytes)))
-                    fail_msg("%s: the events differ", name);
-            }
+            for (size_t t = 0; t < ARRAY_LEN(typmods); t++)
+                for (int dimensions = 0; dimensions <= 3; dimensions++) {
+                    char name[256];
+                    struct pg_encoder encoder = encoder_of(values[i].type, typmods[t], &modes[m]);
+                    encoder.dimensions = dimensions;
+                    snprintf(name, sizeof(name), "type %u, modifier %d, modes %zu, dimensions %d: %.100s",
+                             values[i].type.oid, typmods[t], m, dimensions, values[i].text);
+                    check_one_event(i, &encoder, name);
+                }
 }
 
 static void binary_becomes_the_servers_text(void **state)
