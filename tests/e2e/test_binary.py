@@ -103,11 +103,12 @@ def events(road, prefix, table):
 
 def rejects(road, prefix):
     records = compare.read_committed(road.servers, f"{prefix}.leat.rejects")
-    return [re.sub(rb'"rejected_us":\d+,', b"", record.value()) for record in records]
+    volatile = rb'"(rejected_us":\d+|topic":"[^"]*"),'
+    return [re.sub(volatile, b"", record.value()) for record in records]
 
 
-@pytest.mark.parametrize(("major", "modes"), [("14", {}), ("18", {}), ("18", OTHER_MODES)], ids=["14", "18", "18-modes"])
-def test_the_zoo_has_the_same_events_in_binary_and_as_text(clusters, road_on, major, modes):
+@pytest.mark.parametrize(("major", "modes"), [("14", {}), ("18", OTHER_MODES)], ids=["14", "18"])
+def test_the_zoo_is_the_same_as_text(clusters, road_on, major, modes):
     road = road_on(clusters(major))
     made = make_zoo(road)
     text_prefix = f"{road.prefix}.text"
@@ -152,7 +153,7 @@ def test_a_type_that_is_read_as_text_only_may_join(road):
     road.sql("alter table public.things drop column r")
     road.sql("insert into public.things values (3, 'still as text')")
     road.settle()
-    assert [(row["id"], row["v"], row["r"]) for row in sorted(road.rows("public.things"), key=lambda row: row["id"])] == [
+    assert [(row["id"], row["v"], row["r"]) for row in sorted(road.rows("things"), key=lambda row: row["id"])] == [
         (1, "in binary", None), (2, "as text", "[1,5)"), (3, "still as text", None),
     ]  # fmt: skip
     assert len(failed_for_text(capture)) == 1
