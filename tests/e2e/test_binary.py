@@ -47,10 +47,10 @@ def read_in_binary(road):
     return {oid for oid, name, title, is_enum in road.sql(BASE_TYPES).fetchall() if is_enum or names & {name, title}}
 
 
-def make_zoo(road):
+def make_zoo(road, version):
     """{table in the schema `seen`: its columns}: the zoo's tables with those columns that can travel in binary."""
     road.sql("set timezone = 'UTC'")
-    for animal in zoo.animals() + zoo.animals(zoo.FOLDER / "beyond"):
+    for animal in zoo.animals(version=version) + zoo.animals(zoo.FOLDER / "beyond", version):
         road.sql(animal.tables)
         road.sql(animal.rows)
     road.sql("create schema seen")
@@ -110,7 +110,7 @@ def rejects(road, prefix):
 @pytest.mark.parametrize(("major", "modes"), [("14", {}), ("18", OTHER_MODES)], ids=["14", "18"])
 def test_the_zoo_is_the_same_as_text(clusters, road_on, major, modes):
     road = road_on(clusters(major))
-    made = make_zoo(road)
+    made = make_zoo(road, int(major))
     text_prefix = f"{road.prefix}.text"
     road.configure(core={"postgresql": modes})
     other = road.configure(
