@@ -4,7 +4,7 @@ import pytest
 from bank import wait
 from test_connection import KafkaHeld
 from test_snapshot import TINY, capture_tiny, catches_up, copy_is_over, fill, rows_copied
-from test_transactions import ROWS, WORK_MEM, capture_events, check_once_and_in_order, events, insert, spool_bytes
+from test_transactions import ROWS, WORK_MEM, await_events, check_once_and_in_order, events, insert, spool_bytes
 from topic_replay import assert_replays
 
 
@@ -50,8 +50,7 @@ def test_a_stop_inside_a_large_transaction(clusters, road_on, streaming):
     with road.servers.postgres(road.database) as connection:
         insert(connection, 0, n_rows, 50)
     for _ in range(3):
-        before = capture_events(capture)
-        wait.until(lambda: capture_events(capture) > before, 60, capture.tail, poll_s=0.02)
+        await_events(road, capture, 1)
         capture = ends_and_goes_on(road, capture).wait_ready()
     road.check()
     positions = check_once_and_in_order(events(road, "public.rows"))
