@@ -426,6 +426,22 @@ def test_an_enum_gains_labels_in_the_middle_of_the_stream(road, reader):
     assert allowed(reader, road, "public.t", "m")[-2:] == ["good,awful,new, odd,last"] * 2
 
 
+def test_a_table_that_goes_by_a_unique_index_is_loaded(road):
+    """The warehouse holds its rows by that key; and NULL is NULL where a column has a default."""
+    road.table("public.uniques", "a int not null unique, v text default 'x', n numeric(8, 2) default 1.5", key=("a",))
+    road.sql("alter table uniques replica identity full")
+    road.sql("insert into uniques values (1, null, null), (2, 'y', 2)")
+    road.configure()
+    road.start()
+    road.check("public.uniques")
+    road.sql("insert into uniques (a) values (3), (4)")
+    road.sql("update uniques set v = null, n = null where a = 3")
+    road.sql("update uniques set a = 5 where a = 2")
+    road.sql("delete from uniques where a = 4")
+    road.check("public.uniques")
+    assert {row["a"]: row["v"] for row in road.rows("uniques")} == {1: None, 3: None, 5: "y"}
+
+
 def test_the_sink_keeps_what_has_no_key_and_loads_the_rest(road):
     """Until a table without a key can be loaded, its events go to the reject topic, and say why."""
     road.table("public.keyed", "id int primary key, v text")
