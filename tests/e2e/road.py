@@ -62,6 +62,12 @@ class Road:
         ).fetchone()
         return None if row is None else row[0]
 
+    def end_walsender(self):
+        """And wait until it has let the slot go."""
+        self.sql("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s", (self.slot,))
+        query = "select 1 from pg_replication_slots where slot_name = %s and active"
+        wait.until(lambda: not self.sql(query, (self.slot,)).fetchone(), 30, f"slot {self.slot} to be free")
+
     def table(self, name, columns, key=("id",)):
         """Creates a table that will be captured; `columns` is what stands between the parentheses."""
         self.sql(f"create table {name} ({columns})")
@@ -257,10 +263,8 @@ class Road:
 
     def _clear_source(self):
         with self.servers.postgres("postgres", autocommit=True) as admin:
-            for (pid,) in admin.execute(
-                "select active_pid from pg_replication_slots where slot_name = %s and active", (self.slot,)
-            ).fetchall():
-                admin.execute("select pg_terminate_backend(%s, 10000)", (pid,))
+            query = "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s and active"
+            wait.until(lambda: not admin.execute(query, (self.slot,)).fetchall(), 30, f"slot {self.slot} to be free")
             admin.execute(
                 "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (self.slot,)
             )

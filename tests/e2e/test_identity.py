@@ -104,7 +104,7 @@ def test_an_accepted_gap_does_not_stand_for_the_next_one(accounts):
     accept(accounts, 2)
     worker = accounts.workers[-1]
     worker.process.send_signal(signal.SIGSTOP)
-    accounts.sql("select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where slot_name = %s", (accounts.slot,))
+    accounts.end_walsender()
     accounts.sql("select pg_drop_replication_slot(%s)", (accounts.slot,))
     insert(accounts, 4)
     worker.process.send_signal(signal.SIGCONT)
