@@ -1,4 +1,4 @@
-/* Tables as the stream announces them, made known to the registry and to Kafka.
+/* Tables as the stream announces them, and the logical messages, made known to the registry and to Kafka.
  *
  * No bytes are written before the registry has their schema, so the source waits here as long as it takes, whatever
  * the registry answers. The calls run on a thread of their own: the server hears from us meanwhile, however slow the
@@ -25,17 +25,30 @@ enum {
 
 /* ---- one attempt, on its thread ---- */
 
+/* What is announced. */
+struct subject {
+    struct pg_relation *relation; /* NULL: the logical messages */
+    char name[2 * PG_NAME_BYTES + 2];
+};
+
 struct attempt {
     struct source *source;
-    struct pg_relation *relation;
+    const struct subject *subject;
     int done_fd;
     enum rc rc;
     struct err err;
 };
 
+static void qualified_name(const struct pg_relation *relation, char out[2 * PG_NAME_BYTES + 2])
+{
+    snprintf(out, 2 * PG_NAME_BYTES + 2, "%s.%s", relation->schema, relation->name);
+}
+
 static enum rc announce(struct source *source, struct pg_relation *relation, struct err *err)
 {
     const struct source_context *context = &source->context;
+    if (relation == NULL)
+        return pg_outbox_announce(&source->outbox, err);
     return pg_relation_announce(relation, context->config->prefix, source->config->database, context->registry,
                                 context->publisher, err);
 }
@@ -44,7 +57,7 @@ static void *attempt_run(void *attempt_)
 {
     struct attempt *attempt = attempt_;
     uint64_t done = 1;
-    attempt->rc = announce(attempt->source, attempt->relation, &attempt->err);
+    attempt->rc = announce(attempt->source, attempt->subject->relation, &attempt->err);
     ssize_t n = write(attempt->done_fd, &done, sizeof(done));
     (void)n; /* an eventfd takes one */
     return NULL;
@@ -66,16 +79,15 @@ static enum rc speak_until(struct source *source, int fd, int64_t until_ms, stru
 }
 
 /* The attempt is always seen to its end: what it works on is ours. A stop ends it within the time of http_client. */
-static enum rc attempt(struct source *source, struct pg_relation *relation, struct err *err)
+static enum rc attempt(struct source *source, const struct subject *subject, struct err *err)
 {
     struct err lost;
     pthread_t thread;
-    struct attempt attempt = {.source = source, .relation = relation, .done_fd = eventfd(0, EFD_CLOEXEC)};
+    struct attempt attempt = {.source = source, .subject = subject, .done_fd = eventfd(0, EFD_CLOEXEC)};
     if (attempt.done_fd < 0 || pthread_create(&thread, NULL, attempt_run, &attempt) != 0) {
         if (attempt.done_fd >= 0)
             close(attempt.done_fd);
-        return err_set(err, ERR_NO_MEMORY, "could not start a thread to announce table %s.%s", relation->schema,
-                       relation->name);
+        return err_set(err, ERR_NO_MEMORY, "could not start a thread to announce %s", subject->name);
     }
     enum rc rc = speak_until(source, attempt.done_fd, INT64_MAX, &lost);
     pthread_join(thread, NULL);
@@ -99,52 +111,57 @@ static void set_waiting(const struct source *source, bool waiting)
     metric_set(METRIC_capture_registry_waiting, waiting, source->context.source->name, NULL);
 }
 
-static void qualified_name(const struct pg_relation *relation, char out[2 * PG_NAME_BYTES + 2])
-{
-    snprintf(out, 2 * PG_NAME_BYTES + 2, "%s.%s", relation->schema, relation->name);
-}
-
-static void tell_waiting(const struct source *source, const struct pg_relation *relation, const struct err *err,
+static void tell_waiting(const struct source *source, const struct subject *subject, const struct err *err,
                          int64_t wait_ms)
 {
-    char table[2 * PG_NAME_BYTES + 2];
-    qualified_name(relation, table);
     set_waiting(source, true);
     metric_add(METRIC_errors_total, 1, err_name(err->code), NULL);
-    log_warn("registry_waiting", LOG_STR("table", table), LOG_ERR(err), LOG_I64("retry_in_ms", wait_ms));
+    log_warn("registry_waiting", LOG_STR("table", subject->name), LOG_ERR(err), LOG_I64("retry_in_ms", wait_ms));
     health_set(HEALTH_WAITING, err->msg);
 }
 
-static void tell_answered(const struct source *source, const struct pg_relation *relation)
+static void tell_answered(const struct source *source, const struct subject *subject)
 {
-    char table[2 * PG_NAME_BYTES + 2];
-    qualified_name(relation, table);
     set_waiting(source, false);
-    log_info("registry_answered", LOG_STR("table", table));
+    log_info("registry_answered", LOG_STR("table", subject->name));
     health_set(HEALTH_RUNNING, "");
 }
 
 /* RC_AGAIN: a stop was asked for, or what is whole already should not wait with us. */
-static enum rc announce_patiently(struct source *source, struct pg_relation *relation, bool may_let_go, struct err *err)
+static enum rc announce_patiently(struct source *source, const struct subject *subject, bool may_let_go,
+                                  struct err *err)
 {
     struct retry retry = retry_of(REGISTRY_FIRST_RETRY_MS, REGISTRY_MAX_RETRY_MS);
     for (;;) {
-        enum rc rc = attempt(source, relation, err);
+        enum rc rc = attempt(source, subject, err);
         if (stop_requested())
             return RC_AGAIN;
         if (rc == RC_OK && retry.attempts > 0)
-            tell_answered(source, relation);
+            tell_answered(source, subject);
         if (rc == RC_OK || !is_registrys(err->code))
             return rc;
         source->let_go = may_let_go;
         if (may_let_go)
             return RC_AGAIN;
         int64_t wait_ms = retry_next_ms(&retry);
-        tell_waiting(source, relation, err, wait_ms);
+        tell_waiting(source, subject, err, wait_ms);
         TRY(speak_until(source, stop_fd(), clock_mono_ms() + wait_ms, err));
         if (stop_requested())
             return RC_AGAIN;
     }
+}
+
+static enum rc announce_table(struct source *source, struct pg_relation *relation, bool may_let_go, struct err *err)
+{
+    struct subject subject = {.relation = relation};
+    qualified_name(relation, subject.name);
+    return announce_patiently(source, &subject, may_let_go, err);
+}
+
+enum rc pg_session_announce_messages(struct source *source, struct err *err)
+{
+    static const struct subject messages = {.name = "logical messages"};
+    return announce_patiently(source, &messages, source->holds_whole, err);
 }
 
 /* ---- one table, and it alone ---- */
@@ -216,7 +233,7 @@ static enum rc announce_or_stop(struct source *source, PGconn *conn, struct pg_r
 {
     enum rc rc = check_topic(source, conn, relation, err);
     if (rc == RC_OK)
-        rc = announce_patiently(source, relation, source->holds_whole, err);
+        rc = announce_table(source, relation, source->holds_whole, err);
     if (rc == RC_OK || !is_the_tables(err->code) || source->stream == NULL)
         return rc;
     pg_relation_stop(relation, err);
@@ -273,5 +290,5 @@ enum rc pg_session_relax(struct source *source, struct pg_relation *relation, st
     else
         pg_relation_set_dimensions(relation, column, dimensions);
     tell_wider(relation, column, dimensions);
-    return announce_patiently(source, relation, false, err);
+    return announce_table(source, relation, false, err);
 }

@@ -61,7 +61,12 @@ bool pg_outbox_takes(const struct pg_outbox *outbox, const char *message_prefix)
 
 /* ---- topic and schemas ---- */
 
-static enum rc announce(struct pg_outbox *outbox, struct err *err)
+bool pg_outbox_is_announced(const struct pg_outbox *outbox)
+{
+    return outbox->envelope != NULL;
+}
+
+enum rc pg_outbox_announce(struct pg_outbox *outbox, struct err *err)
 {
     char topic[TOPIC_NAME_BYTES], subject[SUBJECT_BYTES];
     uint32_t value_schema_id;
@@ -114,8 +119,6 @@ enum rc pg_outbox_emit(struct pg_outbox *outbox, struct pg_emitter *emitter, con
         emitter->ordinal++;
         return RC_OK;
     }
-    if (outbox->envelope == NULL)
-        TRY(announce(outbox, err));
     const struct envelope_source source = {.connector = CONNECTOR_POSTGRESQL,
                                            .commit_time_us = emitter->commit_time_us,
                                            .transaction_id = emitter->xid,

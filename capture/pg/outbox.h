@@ -1,5 +1,5 @@
 /* Logical messages (pg_logical_emit_message) to the topic <prefix>.message, as Debezium writes them. Topic and schemas
- * are made with the first message that is taken. */
+ * are made before the first message that is taken. */
 #ifndef LEAT_CAPTURE_PG_OUTBOX_H
 #define LEAT_CAPTURE_PG_OUTBOX_H
 
@@ -30,7 +30,10 @@ void pg_outbox_done(struct pg_outbox *outbox);
 bool pg_outbox_is_wanted(const struct pg_outbox *outbox);
 /* Included and not excluded. Prefixes beginning with "leat." are our own: never. */
 bool pg_outbox_takes(const struct pg_outbox *outbox, const char *message_prefix);
-/* The next event of the emitter's transaction; only for what pg_outbox_takes(): it has an ordinal. */
+bool pg_outbox_is_announced(const struct pg_outbox *outbox);
+/* Topic and schemas. Waits for the registry's answer, and not longer. */
+MUST_CHECK enum rc pg_outbox_announce(struct pg_outbox *outbox, struct err *err);
+/* The next event of the emitter's transaction; only for what pg_outbox_takes(): it has an ordinal. Announced before. */
 MUST_CHECK enum rc pg_outbox_emit(struct pg_outbox *outbox, struct pg_emitter *emitter,
                                   const struct pgoutput_logical *message, struct batch *batch, struct err *err);
 

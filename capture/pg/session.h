@@ -80,6 +80,8 @@ struct source {
 MUST_CHECK enum rc pg_session_take_relation(struct source *source, PGconn *conn,
                                             const struct pgoutput_relation *announced,
                                             struct pg_relation **ret_relation, struct err *err);
+/* The topic of logical messages and its schemas, waited for in the same way. */
+MUST_CHECK enum rc pg_session_announce_messages(struct source *source, struct err *err);
 /* Once in a while: ERR_PG_PUBLICATION_WIDENED when a table joined the publication since the session began, which the
  * next session then copies. */
 MUST_CHECK enum rc pg_session_watch_publication(struct source *source, struct err *err);

@@ -611,6 +611,31 @@ def test_whatever_the_registry_answers_the_capture_waits_and_goes_on(road, reade
     assert worker.log_events("session_failed") == []
 
 
+def test_the_first_logical_message_waits_for_the_registry_too(road, reader, registry, registered):
+    """What was committed before it goes first; both of its schemas are asked for again in the same session."""
+    worker = registered
+    for subject in ("key", "value"):
+        registry.on(f"POST /subjects/[^/]*message-{subject}/versions", status=500, body=b'{"error_code": 50001, "message": "store"}')
+        with road.servers.postgres(road.database) as connection:
+            connection.execute("insert into t values (%s, 'before')", (len(subject),))
+            connection.commit()
+            connection.execute("select pg_logical_emit_message(true, 'outbox', %s)", (subject,))
+            connection.execute("insert into t values (%s, 'with it')", (-len(subject),))
+        wait.until(lambda: worker.state() == "waiting", SECONDS, worker.tail)
+        assert worker.log_events("registry_waiting")[-1]["table"] == "logical messages"
+        wait.until(lambda: {"id": len(subject), "v": "before"} in reader.rows("public.t"), SECONDS, worker.tail)
+        assert {"id": -len(subject), "v": "with it"} not in reader.rows("public.t")
+        registry.clear()
+        caught_up(road, worker)
+        assert {"id": -len(subject), "v": "with it"} in reader.rows("public.t")
+        assert len(compare.read_committed(road.servers, f"{road.prefix}.message")) == (1 if subject == "key" else 2)
+        if subject == "key":
+            worker.stop()
+            worker.start().wait_ready()
+    assert worker.state() == "running"
+    assert worker.log_events("session_failed") == []
+
+
 def test_a_slow_registry_does_not_cost_the_connection(road, reader, registry, registered):
     """Feedback goes on: the server would end a walsender that is silent for two seconds."""
     worker = registered
