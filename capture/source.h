@@ -14,8 +14,14 @@ struct publisher;
 
 /* What one session of a source leaves for the next ones of the same process. */
 struct source_notes {
-    bool streaming_off; /* PostgreSQL: the spool was too small */
-    bool binary_off;    /* PostgreSQL: a type came that has no binary form, or none that leat reads */
+    bool binary_off; /* PostgreSQL: a type came that has no binary form, or none that leat reads */
+    struct {
+        bool is_off;           /* PostgreSQL: the spool was too small for what was open */
+        int64_t pause_ms;      /* how long at least; longer each time */
+        int64_t until_mono_us; /* not before */
+        uint64_t xid;          /* ... and not before all older transactions have ended; 0: not asked yet */
+        uint64_t lsn;          /* ... and Kafka has all up to here; 0: they have not ended */
+    } streaming;
 };
 
 /* What the worker lends to a source for its session. */

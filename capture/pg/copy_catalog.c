@@ -78,6 +78,16 @@ enum rc pg_copy_catalog_snapshot(PGconn *conn, PGresult **ret, struct err *err)
     return RC_OK;
 }
 
+enum rc pg_copy_catalog_running(PGconn *conn, uint64_t *ret_oldest, uint64_t *ret_next, struct err *err)
+{
+    SCOPED(PQclear) PGresult *res = NULL;
+    TRY(pg_copy_catalog_snapshot(conn, &res, err));
+    char *at;
+    *ret_oldest = strtoull(PQgetvalue(res, 0, 0), &at, 10);
+    *ret_next = *at == ':' ? strtoull(at + 1, NULL, 10) : *ret_oldest;
+    return RC_OK;
+}
+
 enum rc pg_copy_catalog_wal_end(PGconn *conn, uint64_t *ret_lsn, struct err *err)
 {
     SCOPED(PQclear) PGresult *res = PQexec(conn, SQL_WAL_END);

@@ -13,6 +13,8 @@ MUST_CHECK enum rc pg_copy_catalog_heaps(PGconn *conn, const struct pg_copy_plan
                                          struct err *err);
 /* pg_current_snapshot(): xmin:xmax:xip,... The result is the caller's to PQclear(); its text is the first value. */
 MUST_CHECK enum rc pg_copy_catalog_snapshot(PGconn *conn, PGresult **ret, struct err *err);
+/* The oldest transaction that is running, and the number that the next one gets. */
+MUST_CHECK enum rc pg_copy_catalog_running(PGconn *conn, uint64_t *ret_oldest, uint64_t *ret_next, struct err *err);
 /* The end of the log. */
 MUST_CHECK enum rc pg_copy_catalog_wal_end(PGconn *conn, uint64_t *ret_lsn, struct err *err);
 

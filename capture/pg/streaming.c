@@ -10,17 +10,21 @@
 #include "base/metrics.h"
 #include "base/reader.h"
 #include "base/stop.h"
+#include "capture/pg/copy_catalog.h"
 #include "capture/pg/session.h"
 #include "capture/pg/transfer.h"
 #include "capture/publisher.h"
 
 enum {
-    LOOK_EVERY = 256,                   /* messages between two looks at clocks, feedback and the stop flag */
-    MESSAGE_MIN_MAX_BYTES = 64 << 20,   /* a row's text may have this much, or eight times the largest record */
-    PACE_US = 20 * US_PER_MS,           /* between two batches of a stream that is quiet otherwise */
-    GATHER_US = 8 * US_PER_MS,          /* while more keeps coming, a batch gathers this long, ... */
-    BULK_RECORDS = 500,                 /* ... and when it has so many by then, */
-    BULK_GATHER_US = 50 * US_PER_MS,    /* this long: nobody waits for a single event of a flood */
+    LOOK_EVERY = 256,                 /* messages between two looks at clocks, feedback and the stop flag */
+    MESSAGE_MIN_MAX_BYTES = 64 << 20, /* a row's text may have this much, or eight times the largest record */
+    PACE_US = 20 * US_PER_MS,         /* between two batches of a stream that is quiet otherwise */
+    GATHER_US = 8 * US_PER_MS,        /* while more keeps coming, a batch gathers this long, ... */
+    BULK_RECORDS = 500,               /* ... and when it has so many by then, */
+    BULK_GATHER_US = 50 * US_PER_MS,  /* this long: nobody waits for a single event of a flood */
+    OFF_FIRST_MS = 5 * MS_PER_S,      /* without streaming for so long at first, ... */
+    OFF_MAX_MS = 3600 * MS_PER_S,     /* ... twice as long each time, up to this */
+    OFF_LOOK_US = US_PER_S,
     SHUTDOWN_IDLE_US = 500 * US_PER_MS, /* a server that asks gets a position this often */
 };
 
@@ -36,7 +40,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
         .sender_timeout_ms = source->sender_timeout_ms,
         .silence_max_ms = source->config->silence_max_ms,
         .max_message_bytes = MAX((size_t)source->context.config->kafka.message_max_bytes * 8, MESSAGE_MIN_MAX_BYTES),
-        .streaming = config->streaming && !source->context.notes->streaming_off,
+        .streaming = config->streaming && !source->context.notes->streaming.is_off,
         .binary = source->binary,
         .messages = pg_outbox_is_wanted(&source->outbox),
         .origin = config->origin};
@@ -201,9 +205,39 @@ static enum rc unknown(struct err *err, const char *what, uint32_t xid)
 /* Then the next session does without: the server keeps what is open, and knows what was rolled back. */
 static enum rc spool_failed(struct source *source, enum rc rc, const struct err *err)
 {
-    if (err->code == ERR_PG_SPOOL_FULL || err->code == ERR_PG_MESSAGE_UNCLEAR)
-        source->context.notes->streaming_off = true;
+    struct source_notes *notes = source->context.notes;
+    if (err->code != ERR_PG_SPOOL_FULL && err->code != ERR_PG_MESSAGE_UNCLEAR)
+        return rc;
+    int64_t pause_ms = notes->streaming.pause_ms == 0 ? OFF_FIRST_MS
+                                                      : MIN(notes->streaming.pause_ms * 2, (int64_t)OFF_MAX_MS);
+    notes->streaming.is_off = true;
+    notes->streaming.pause_ms = pause_ms;
+    notes->streaming.until_mono_us = clock_mono_us() + pause_ms * US_PER_MS;
+    notes->streaming.xid = notes->streaming.lsn = 0;
     return rc;
+}
+
+/* What had no room is over when every transaction that was open then has ended, and Kafka has what the log held by then:
+ * before that the server would send it in parts once more. */
+static enum rc look_for_streaming(struct source *source, struct err *err)
+{
+    struct source_notes *notes = source->context.notes;
+    int64_t now_us = clock_mono_us();
+    uint64_t oldest, next;
+    if (LIKELY(!notes->streaming.is_off) || now_us < notes->streaming.until_mono_us)
+        return RC_OK;
+    notes->streaming.until_mono_us = now_us + OFF_LOOK_US;
+    if (notes->streaming.lsn == 0) {
+        TRY(pg_copy_catalog_running(source->conn, &oldest, &next, err));
+        if (notes->streaming.xid == 0)
+            notes->streaming.xid = next;
+        if (oldest >= notes->streaming.xid)
+            TRY(pg_copy_catalog_wal_end(source->conn, &notes->streaming.lsn, err));
+    }
+    if (notes->streaming.lsn == 0 || publisher_committed(source->context.publisher) < notes->streaming.lsn)
+        return RC_OK;
+    notes->streaming.is_off = false;
+    return err_set(err, ERR_PG_STREAMING_AGAIN, "the transactions that had no room in the spool have ended");
 }
 
 static enum rc take_stream_start(struct source *source, const struct pgoutput_stream_start *start, struct err *err)
@@ -429,6 +463,21 @@ static enum rc take_relation(struct source *source, struct slice message, uint64
     return keep_for_next(source, message, lsn, ret_full);
 }
 
+/* The same before the first logical message that is taken. */
+static enum rc announce_messages(struct source *source, struct slice message, uint64_t lsn, const struct batch *batch,
+                                 bool *ret_full, struct err *err)
+{
+    if (pg_outbox_is_announced(&source->outbox) || !pg_outbox_takes(&source->outbox, source->msg->logical.prefix))
+        return RC_OK;
+    source->holds_whole = batch->n_records > 0 && is_at_commit(source);
+    enum rc rc = pg_session_announce_messages(source, err);
+    source->holds_whole = false;
+    if (rc != RC_AGAIN || !source->let_go)
+        return rc;
+    source->let_go = false;
+    return keep_for_next(source, message, lsn, ret_full);
+}
+
 /* Of the transaction that the message opens, or that it is; 0: it opens none. */
 static uint64_t commit_lsn_of(const struct pgoutput_msg *msg)
 {
@@ -453,6 +502,11 @@ static enum rc take_decoded(struct source *source, struct slice message, uint64_
         return err_set(err, ERR_MEMORY_LIMIT, "a truncate of %zu tables does not fit a batch", records);
     if (UNLIKELY(source->msg->type == PGOUTPUT_RELATION))
         return take_relation(source, message, lsn, batch, ret_full, err);
+    if (UNLIKELY(source->msg->type == PGOUTPUT_MESSAGE)) {
+        TRY(announce_messages(source, message, lsn, batch, ret_full, err));
+        if (*ret_full)
+            return RC_OK;
+    }
     return take_message(source, lsn, batch, err);
 }
 
@@ -532,6 +586,7 @@ static enum rc look_around(struct source *source, struct err *err)
     source->emitter.now_us = clock_wall_us();
     TRY(pg_copying_tend(source, err));
     TRY(pg_session_watch_publication(source, err));
+    TRY(look_for_streaming(source, err));
     return pg_streaming_tend(source, err);
 }
 

@@ -289,9 +289,47 @@ def test_beyond_its_budget_the_spool_is_given_up_and_nothing_is_lost(clusters, r
         insert(connection, 0, 20000)
     road.check()
     check_once_and_in_order(events(road, "public.rows"))
-    failures = capture.log_events("session_failed")
-    assert [failure["code"] for failure in failures] == ["PG_SPOOL_FULL"]
+    assert capture.log_events("session_failed")[0]["code"] == "PG_SPOOL_FULL"
     assert spool_bytes(capture) == 0
+
+
+def test_streaming_comes_back_when_what_had_no_room_has_ended(clusters, road_on):
+    """Not before: the server would send it in parts once more."""
+    road = road_on(clusters("16", **WORK_MEM))
+    road.table("public.rows", ROWS)
+    road.configure(core={"postgresql": {"spool_max_bytes": "1MiB"}})
+    capture = road.capture()
+    wait.until(lambda: capture.log_events("snapshot_done"), 60, capture.tail)
+
+    def n_captured():
+        return capture.metric("leat_capture_events_total", f"{road.prefix}.public.rows") or 0
+
+    def failures():
+        codes = (failure["code"] for failure in capture.log_events("session_failed"))
+        return [code for code in codes if code in ("PG_SPOOL_FULL", "PG_STREAMING_AGAIN")]
+
+    with road.servers.postgres(road.database) as large:
+        insert(large, 0, 20000)
+        wait.until(lambda: failures() == ["PG_SPOOL_FULL"], 30, capture.tail)
+        with road.servers.postgres(road.database) as other:
+            insert(other, 30000, 1000)
+        wait.until(lambda: n_captured() == 1000, 60, capture.tail)
+        looked = set()
+
+        def looked_three_times():
+            query = "select query_start from pg_stat_activity where query like 'select pg_catalog.pg_current_snapshot%%' and datname = %s"
+            looked.update(road.sql(query, (road.database,)).fetchall())
+            return len(looked) >= 3
+
+        wait.until(looked_three_times, 30, capture.tail, poll_s=0.2)
+        assert failures() == ["PG_SPOOL_FULL"]
+    wait.until(lambda: failures() == ["PG_SPOOL_FULL", "PG_STREAMING_AGAIN"], 60, capture.tail)
+    with road.servers.postgres(road.database) as small:
+        insert(small, 40000, 1000)
+        wait.until(lambda: spool_bytes(capture) > 0, 30, capture.tail)
+    wait.until(lambda: n_captured() == 22000, 60, capture.tail)
+    assert len(check_once_and_in_order(events(road, "public.rows"))) == 22000
+    assert failures() == ["PG_SPOOL_FULL", "PG_STREAMING_AGAIN"]
 
 
 # ---- positions ----

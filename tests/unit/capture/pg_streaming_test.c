@@ -333,6 +333,12 @@ enum rc publisher_topic(struct publisher *publisher, const char *topic, uint32_t
 
 static unsigned n_compiled; /* relation messages that came through */
 
+enum rc pg_session_announce_messages(struct source *source, struct err *err)
+{
+    (void)source;
+    return err_set(err, ERR_BUG, "the messages are announced from the start");
+}
+
 enum rc pg_session_take_relation(struct source *source, PGconn *conn, const struct pgoutput_relation *announced,
                                  struct pg_relation **ret_relation, struct err *err)
 {
@@ -965,10 +971,10 @@ static void a_message_that_may_be_rolled_back_ends_streaming(void **unused)
     stream_stop();
     stream_abort(10, 11);
     state = fresh;
-    notes.streaming_off = false;
+    notes.streaming.is_off = false;
     CHECK_EQ(RC_RETRY, run_batches(1), "a new session");
     CHECK_EQ(ERR_PG_MESSAGE_UNCLEAR, err.code, "a new session");
-    assert_true(notes.streaming_off);
+    assert_true(notes.streaming.is_off);
     script_new();
     stream_start(10, true);
     relation(1);
