@@ -46,6 +46,18 @@ static const char *name_of(const struct pg_copy_table *table, char out[24])
     return table->name != NULL ? table->name : out;
 }
 
+/* NULL: no request waits. */
+static const char *requests_wait_for(const struct capture_status *status)
+{
+    if (status->requests_unread == 0)
+        return NULL;
+    if (status->is_away)
+        return "the server, which does not answer";
+    if (!status->slot.exists || !status->slot.active)
+        return "a capture that runs, or the end of its first window";
+    return "the capture's next look, within a second, or what its stream waits for";
+}
+
 /* ---- JSON ---- */
 
 static json_t *lsn_json(uint64_t lsn)
@@ -132,6 +144,8 @@ static json_t *source_json(const struct capture_status *status)
     json_object_set_new(json, "snapshot", json_string(snapshots[status->state.snapshot]));
     json_object_set_new(json, "end_lsn", lsn_json(status->state.end_lsn));
     json_object_set_new(json, "requests_unread", json_integer(status->requests_unread));
+    const char *wait_for = requests_wait_for(status);
+    json_object_set_new(json, "requests_wait_for", wait_for == NULL ? json_null() : json_string(wait_for));
     json_object_set_new(json, "away", status->is_away ? json_string(status->away.msg) : json_null());
     json_object_set_new(json, "slot", slot_json(status));
     json_object_set_new(json, "copy", copy_json(status));
@@ -228,7 +242,9 @@ static void put_source(const struct capture_status *status)
     if (!is_postgresql(status))
         return;
     put_slot(status);
-    printf("  requests  %" PRId64 " not read yet\n", status->requests_unread);
+    const char *wait_for = requests_wait_for(status);
+    printf("  requests  %" PRId64 " not read yet%s%s\n", status->requests_unread,
+           wait_for == NULL ? "" : ", they wait for ", wait_for == NULL ? "" : wait_for);
     put_copy(status);
 }
 

@@ -110,21 +110,36 @@ void pg_copiers_park(const struct source *source, struct pg_copy_table *table, c
              LOG_ERR(err));
 }
 
-/* The table waits; the connection, whose transaction has failed, is made anew. */
+/* A connection in the middle of a chunk, or whose transaction has failed, is made anew. */
+static enum rc give_back(struct pg_copiers *copiers, struct source *source, struct copier *copier, struct err *err)
+{
+    pg_copy_plan_give_back(&copier->chunk);
+    copier->busy = false;
+    copiers->bytes_of_closed += pg_copy_reader_bytes(copier->reader);
+    pg_copy_reader_free(copier->reader);
+    copier->reader = NULL;
+    return connect_reader(copiers, source, copier, err);
+}
+
+enum rc pg_copiers_abandon(struct pg_copiers *copiers, struct source *source, const struct pg_copy_table *table,
+                           struct err *err)
+{
+    for (size_t i = 0; i < copiers->n; i++)
+        if (copiers->items[i].busy && copiers->items[i].chunk.table == table)
+            TRY(give_back(copiers, source, &copiers->items[i], err));
+    return RC_OK;
+}
+
+/* The table waits. */
 static enum rc park(struct pg_copiers *copiers, struct source *source, struct copier *copier, struct err *err)
 {
     struct pg_copy_table *table = copier->chunk.table;
     bool is_stopped = copier->relation != NULL && copier->relation->stop_code == err->code;
     if (!is_stopped && !pg_copiers_is_of_one_table(err->code))
         return err_class(err->code);
-    pg_copy_plan_give_back(&copier->chunk);
     table->waits = table->whole;
     pg_copiers_park(source, table, err);
-    copier->busy = false;
-    copiers->bytes_of_closed += pg_copy_reader_bytes(copier->reader);
-    pg_copy_reader_free(copier->reader);
-    copier->reader = NULL;
-    return connect_reader(copiers, source, copier, err);
+    return give_back(copiers, source, copier, err);
 }
 
 /* ---- one chunk ---- */

@@ -17,6 +17,9 @@ MUST_CHECK enum rc pg_copiers_join(struct pg_copiers *copiers, struct source *so
                                    struct err *err);
 /* Gives all locks back. No chunk is under way. */
 MUST_CHECK enum rc pg_copiers_leave(struct pg_copiers *copiers, struct err *err);
+/* Ends the chunks of a table that are under way; what they sent stays sent. */
+MUST_CHECK enum rc pg_copiers_abandon(struct pg_copiers *copiers, struct source *source,
+                                      const struct pg_copy_table *table, struct err *err);
 /* For questions as the snapshot sees the world, while no chunk is under way. */
 PGconn *pg_copiers_connection(struct pg_copiers *copiers);
 

@@ -138,8 +138,10 @@ static enum rc take_cancel(struct source *source, const struct request *request,
         bool is_named = request->all;
         for (size_t k = 0; k < request->n_tables && !is_named; k++)
             is_named = find_named(source, request->tables[k])->oid == plan->tables[i]->oid;
-        if (is_named)
-            pg_copy_plan_remove(plan, plan->tables[i], true);
+        if (!is_named)
+            continue;
+        TRY(pg_copying_abandon(source, plan->tables[i], err));
+        pg_copy_plan_remove(plan, plan->tables[i], true);
     }
     return RC_OK;
 }

@@ -554,10 +554,25 @@ static void end_copy(struct source *source)
     forget_connections(source);
 }
 
+static void drop_done_tables(struct pg_copy_plan *plan)
+{
+    for (size_t i = plan->n_tables; i-- > 0;)
+        if (pg_copy_table_is_done(plan->tables[i]))
+            pg_copy_plan_remove(plan, plan->tables[i], true);
+}
+
+enum rc pg_copying_abandon(struct source *source, const struct pg_copy_table *table, struct err *err)
+{
+    struct pg_copying *copying = source->copying;
+    return copying->state == WINDOW_OPEN ? pg_copiers_abandon(copying->copiers, source, table, err) : RC_OK;
+}
+
+/* What is asked for in an open window is copied in the next one; what is cancelled ends at once. */
 static enum rc look_at_requests(struct source *source, struct err *err)
 {
     struct pg_copying *copying = source->copying;
     bool changed, was_copying = copying->plan.n_tables > 0;
+    drop_done_tables(&copying->plan); /* who asks for one of them wants it once more */
     TRY(pg_copy_requests_tend(source, &copying->requests, &changed, err));
     if (!changed)
         return RC_OK;
@@ -570,8 +585,7 @@ enum rc pg_copying_tend(struct source *source, struct err *err)
 {
     struct pg_copying *copying = source->copying;
     int64_t now_us = clock_mono_us();
-    if (copying->state != WINDOW_OPEN)
-        TRY(look_at_requests(source, err));
+    TRY(look_at_requests(source, err));
     switch (copying->state) {
     case WINDOW_CLOSED:
         if (copying->plan.n_tables == 0 || !is_due(source, now_us))
@@ -702,6 +716,7 @@ static enum rc copy_rows(struct source *source, struct batch *batch, bool *ret_o
         struct pg_copiers_turn turn = {.may_begin = is_young || !copying->had_turn};
         if (source->stream != NULL)
             TRY(pg_streaming_tend(source, err));
+        TRY(look_at_requests(source, err));
         if (wait_ms == 0) {
             TRY(pg_copiers_turn(copying->copiers, source, batch, &turn, err));
             copying->had_turn = true;
@@ -719,13 +734,6 @@ static enum rc copy_rows(struct source *source, struct batch *batch, bool *ret_o
 }
 
 /* ---- closing ---- */
-
-static void drop_done_tables(struct pg_copy_plan *plan)
-{
-    for (size_t i = plan->n_tables; i-- > 0;)
-        if (pg_copy_table_is_done(plan->tables[i]))
-            pg_copy_plan_remove(plan, plan->tables[i], true);
-}
 
 static void forget_window(struct pg_copy_plan *plan)
 {

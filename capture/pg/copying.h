@@ -26,6 +26,8 @@ MUST_CHECK enum rc pg_copying_tend(struct source *source, struct err *err);
  * values that did not travel. Waits for a transaction that is not visible yet; RC_RETRY when a stop was asked for
  * meanwhile. Cheap when nothing is copied. */
 MUST_CHECK enum rc pg_copying_complete(struct source *source, const struct pg_relation *relation, struct err *err);
+/* Nothing of the table is under way any more, also while a window is open: then it may leave the plan. */
+MUST_CHECK enum rc pg_copying_abandon(struct source *source, const struct pg_copy_table *table, struct err *err);
 /* Milliseconds after which pg_copying_tend has something to do. */
 int64_t pg_copying_due_ms(const struct source *source);
 

@@ -194,10 +194,36 @@ def test_a_request_waits_for_the_capture(road):
     ask(road, "public.rows")
     (core,) = status(road)
     assert core["requests_unread"] == 1 and not core["slot"]["active"]
+    assert core["requests_wait_for"].startswith("a capture that runs")
+    assert "requests  1 not read yet, they wait for a capture that runs" in road.run("status").stdout
     worker.start().wait_ready()
     await_requests(road, worker, 1)
     assert Topic(road, "public.rows").count("r") == 200
-    assert status(road)[0]["requests_unread"] == 0
+    assert status(road)[0]["requests_unread"] == 0 and status(road)[0]["requests_wait_for"] is None
+
+
+def test_a_request_is_taken_while_a_window_is_open(road):
+    """What is cancelled ends in the middle of its chunk; what is asked for is copied in the next window."""
+    fill(road, "public.rows")
+    road.table("public.other", "id int primary key")
+    road.sql("insert into public.other select generate_series(1, 10)")
+    worker = copied(road)
+    assert worker.stop() == 0
+    one_chunk = {"snapshot_max_bytes_per_s": "50KiB", "snapshot_window": "1h", "snapshot_chunk": "64MiB"}
+    road.configure(core={"postgresql": one_chunk}, top={"log_level": "debug"})
+    worker.start().wait_ready()
+    before = Topic(road, "public.rows").count("r")
+    ask(road, "public.rows")
+    wait.until(lambda: Topic(road, "public.rows").count("r") > before, 60, lambda: f"some rows\n{worker.tail()}", poll_s=0.2)
+    ask(road, "public.other")
+    ask(road, "--cancel", "public.rows")
+    await_requests(road, worker, 3)
+    assert Topic(road, "public.rows").count("r") < before + N_ROWS // 2
+    assert Topic(road, "public.other").count("r") == 20
+    assert not worker.log_events("session_failed")
+    road.sql("update public.rows set n = 1")
+    catches_up(road, "public.rows")
+    assert_replays(road, "public.rows")
 
 
 LOSSES = {
