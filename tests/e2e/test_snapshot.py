@@ -159,6 +159,7 @@ def always_one_open(road):
         thread.join()
 
 
+@pytest.mark.long
 def test_windows_that_the_stream_has_passed_are_counted_and_said(road):
     """The source's transactions are longer than the stream may be held: somebody has to give it more, or wait."""
     fill(road, "public.rows", 1000)

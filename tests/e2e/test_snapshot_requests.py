@@ -165,6 +165,10 @@ def test_a_condition_that_fails_parks_its_table_and_nothing_else(road):
     assert (parked["table"], parked["state"]) == ("public.rows", "parked")
     assert "division by zero" in parked["error"]
     assert "division by zero" in road.run("status").stdout
+    worker.kill()
+    worker.start().wait_ready()
+    catches_up(road, "public.rows")
+    wait.until(lambda: worker.log_events("snapshot_table_parked"), 30, lambda: f"parked again\n{worker.tail()}")
     ask(road, "--cancel")
     await_requests(road, worker, 3)
     assert status(road)[0]["copy"]["tables"] == []
