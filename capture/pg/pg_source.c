@@ -41,7 +41,7 @@ enum rc pg_session_mark(struct source *source, struct batch *batch, enum ledger_
                                       .confirm = confirm,
                                       .state = state};
     source->handed_confirm = confirm;
-    source->marks_soon = false;
+    source->marks_soon = source->is_first_batch = false;
     source->marked_mono_us = clock_mono_us();
     if (source->stream != NULL)
         metric_set(METRIC_capture_unconfirmed_bytes,

@@ -60,7 +60,8 @@ struct source {
 
     /* stream */
     struct pg_stream *stream;
-    bool binary; /* ... with values in binary */
+    bool binary;         /* ... with values in binary */
+    bool is_first_batch; /* of the stream of this session */
     bool in_transaction, skips_transaction;
     struct pg_spool *spool;          /* transactions that have not ended */
     struct pg_spool_txn *spooling;   /* what comes is of this one */

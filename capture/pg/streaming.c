@@ -48,6 +48,7 @@ enum rc pg_streaming_start(struct source *source, struct err *err)
     source->replication = NULL; /* the stream's, whatever happens */
     source->marked_mono_us = clock_mono_us();
     source->watched_mono_us = clock_mono_us();
+    source->is_first_batch = true;
     source->spool = pg_spool_new(config->spool_dir, (uint64_t)config->spool_max_bytes);
     return pg_stream_start(conn, &options, &source->stream, err);
 }
@@ -607,6 +608,8 @@ static bool is_heartbeat_due(struct source *source, int64_t now_us)
  * moment to become worth one. */
 static int64_t publish_at_us(const struct source *source, const struct batch *batch)
 {
+    if (source->is_first_batch) /* after a restart somebody may be waiting for a sign of life */
+        return batch->opened_mono_us;
     if (batch->n_records >= BULK_RECORDS)
         return batch->opened_mono_us + BULK_GATHER_US;
     int64_t gathered_us = batch->opened_mono_us + GATHER_US;
