@@ -1,6 +1,5 @@
 #include "capture/capture_worker.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -254,15 +253,6 @@ static enum rc run_sessions(const struct source_context *context, struct err *er
     }
 }
 
-/* librdkafka asks for a buffer of about a megabyte for each request and gives it back at once. By default each of them
- * is mapped, cleared and unmapped by the kernel; kept on the heap they cost nothing. */
-static void keep_freed_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 16 << 20);
-    mallopt(M_TRIM_THRESHOLD, 16 << 20);
-    mallopt(M_ARENA_MAX, 2);
-}
-
 enum rc capture_run(const struct config *config, const struct config_source *source, bool accept_gap, struct err *err)
 {
     struct source_notes notes = {0};
@@ -271,7 +261,6 @@ enum rc capture_run(const struct config *config, const struct config_source *sou
                                      .registry = registry_new(&config->registry),
                                      .notes = &notes,
                                      .accept_gap = &accept_gap};
-    keep_freed_memory();
     enum rc rc = check_all(&context, err);
     if (rc == RC_OK)
         rc = run_sessions(&context, err);
