@@ -1,5 +1,5 @@
 /* In which form a session's values travel. The server sends all of a session in one: binary is asked for when leat reads
- * that form of every type there is in the publication. docs/adr/0009. */
+ * that form of every type there is in the publication. docs/adr/0010. */
 #ifndef LEAT_CAPTURE_PG_TRANSFER_H
 #define LEAT_CAPTURE_PG_TRANSFER_H
 
