@@ -29,7 +29,8 @@ enum {
     WINDOW_BYTES_PER_US = 64,    /* and more of it for each microsecond of the way there and back */
     FLOWING_US = 1000,           /* data that came within this time of waiting for it: the stream flows */
     FEEDBACK_INTERVAL_MS = 5000, /* at least this often */
-    FEEDBACK_ADVANCED_MS = 50,   /* and at most this often for progress alone */
+    FEEDBACK_ADVANCED_MS = 200,  /* and at most this often for progress alone */
+    SETTLE_US = 100,             /* a transaction comes in a segment for each message: they are read together */
     SEND_TIMEOUT_MS = 30000,
     TIMER_SLACK_NS = 1000,
     LIBPQ_READS = 3,     /* a TLS record can be larger than what one read takes */
@@ -392,6 +393,8 @@ enum rc pg_stream_wait(struct pg_stream *stream, int other_fd, int timeout_ms, s
     stream->flows = (fds[0].revents & POLLIN) != 0 && clock_mono_us() - began_us < FLOWING_US;
     if (fds[0].revents == 0)
         TRY(check_silence(stream, err));
+    else if (!stream->flows)
+        nap_us(SETTLE_US);
     return pg_stream_tend(stream, err);
 }
 

@@ -18,7 +18,8 @@
 enum {
     LOOK_EVERY = 256,                 /* messages between two looks at clocks, feedback and the stop flag */
     MESSAGE_MIN_MAX_BYTES = 64 << 20, /* a row's text may have this much, or eight times the largest record */
-    PACE_US = 20 * US_PER_MS,         /* between two batches of a stream that is quiet otherwise */
+    PACE_US = 15 * US_PER_MS,         /* at least, between two batches of a stream that is quiet otherwise */
+    FEW_RECORDS = 5,                  /* ... and has not brought more than this */
     GATHER_US = 8 * US_PER_MS,        /* while more keeps coming, a batch gathers this long, ... */
     BULK_RECORDS = 500,               /* ... and when it has so many by then, */
     BULK_GATHER_US = 50 * US_PER_MS,  /* this long: nobody waits for a single event of a flood */
@@ -612,8 +613,10 @@ static int64_t publish_at_us(const struct source *source, const struct batch *ba
         return batch->opened_mono_us;
     if (batch->n_records >= BULK_RECORDS)
         return batch->opened_mono_us + BULK_GATHER_US;
-    int64_t gathered_us = batch->opened_mono_us + GATHER_US;
-    return pg_stream_flows(source->stream) ? gathered_us : MIN(gathered_us, source->marked_mono_us + PACE_US);
+    int64_t paced_us = MAX(batch->opened_mono_us, source->marked_mono_us + PACE_US);
+    if (batch->n_records < FEW_RECORDS && !pg_stream_flows(source->stream))
+        return paced_us;
+    return MIN(paced_us, batch->opened_mono_us + GATHER_US);
 }
 
 static enum rc wait_for_more(struct source *source, const struct batch *batch, int64_t now_us, struct err *err)
