@@ -93,6 +93,7 @@ def catches_up(road, table):
     wait.until(arrived, 60, "the fence in its topic", poll_s=0.3)
 
 
+@pytest.mark.chunks
 def test_rows_that_move_between_windows_arrive_once_and_whole(road):
     fill(road, "public.rows")
     road.configure()
@@ -108,6 +109,7 @@ def test_rows_that_move_between_windows_arrive_once_and_whole(road):
     assert_replays(road, "public.rows")
 
 
+@pytest.mark.chunks
 @pytest.mark.parametrize("victim", ["capture", "postgres", "kafka"])
 def test_chunks_done_before_a_kill_are_not_copied_again(road, victim):
     """The throttle makes the copy last; the ledger says which chunks are in Kafka."""
@@ -159,6 +161,7 @@ def always_one_open(road):
         thread.join()
 
 
+@pytest.mark.chunks
 @pytest.mark.long
 def test_windows_that_the_stream_has_passed_are_counted_and_said(road):
     """The source's transactions are longer than the stream may be held: somebody has to give it more, or wait."""
