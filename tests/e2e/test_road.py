@@ -233,7 +233,7 @@ def test_values_of_all_common_types_arrive(road):
 
 
 def test_a_topic_that_others_write_to_is_read_where_the_ledger_says(accounts):
-    """The ledger record is written before the broker tells the offsets it names: they are compared, not believed."""
+    """The offsets in the ledger are the broker's, not counted."""
     capture, _ = accounts.start()
     accounts.settle()
     other = confluent_kafka.Producer({"bootstrap.servers": accounts.servers.env["KAFKA_BROKERS"]})
