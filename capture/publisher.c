@@ -29,9 +29,23 @@ struct span {
     int64_t first, next;
 };
 
+struct spans {
+    struct span *items;
+    size_t n, max;
+};
+
 struct topic_slot {
     char name[TOPIC_NAME_BYTES];
     rd_kafka_topic_t *handle;
+    /* Of the publishing stage: */
+    int64_t next;          /* offset that the next record will have in partition 0; NOT_KNOWN */
+    unsigned int n_misses; /* so often it had another */
+    size_t n_sent;         /* records of the transaction under way */
+};
+
+enum {
+    NOT_KNOWN = -1,
+    MAX_MISSES = 3, /* then somebody else writes there, too (or it has several partitions): nothing is expected again */
 };
 
 struct publisher {
@@ -45,8 +59,8 @@ struct publisher {
     struct topic_slot **topics;
     uint32_t n_topics;
 
-    struct span *spans;
-    size_t n_spans, max_spans;
+    struct spans spans;    /* where the records of the transaction are */
+    struct spans expected; /* where they should come to be */
     int64_t
         transaction_wall_ms; /* one timestamp for all records: a look at the clock for each costs more than its use */
     size_t outstanding;      /* produced and not yet reported */
@@ -58,24 +72,29 @@ struct publisher {
     _Atomic uint64_t committed;
 };
 
-static void span_include(struct publisher *publisher, uint32_t topic, int32_t partition, int64_t offset)
+static void spans_add(struct spans *spans, struct span span)
+{
+    if (spans->n == spans->max) {
+        spans->max = MAX(spans->max * 2, (size_t)64);
+        spans->items = realloc(spans->items, spans->max * sizeof(*spans->items));
+        if (spans->items == NULL)
+            abort();
+    }
+    spans->items[spans->n++] = span;
+}
+
+static void spans_include(struct spans *spans, uint32_t topic, int32_t partition, int64_t offset)
 {
     /* Reports come in runs of one partition: the last span is nearly always the one. */
-    for (size_t i = publisher->n_spans; i-- > 0;) {
-        struct span *span = &publisher->spans[i];
+    for (size_t i = spans->n; i-- > 0;) {
+        struct span *span = &spans->items[i];
         if (span->topic != topic || span->partition != partition)
             continue;
         span->first = MIN(span->first, offset);
         span->next = MAX(span->next, offset + 1);
         return;
     }
-    if (publisher->n_spans == publisher->max_spans) {
-        publisher->max_spans = MAX(publisher->max_spans * 2, (size_t)64);
-        publisher->spans = realloc(publisher->spans, publisher->max_spans * sizeof(*publisher->spans));
-        if (publisher->spans == NULL)
-            abort();
-    }
-    publisher->spans[publisher->n_spans++] = (struct span){topic, partition, offset, offset + 1};
+    spans_add(spans, (struct span){topic, partition, offset, offset + 1});
 }
 
 enum { LEDGER_OPAQUE = PUBLISHER_MAX_TOPICS };
@@ -98,7 +117,7 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
         return;
     }
     if (topic != LEDGER_OPAQUE)
-        span_include(publisher, topic, message->partition, message->offset);
+        spans_include(&publisher->spans, topic, message->partition, message->offset);
 }
 
 /* Served on the publishing stage, while it waits for a broker that does not answer. The next commit clears it. */
@@ -192,7 +211,7 @@ static enum rc transaction_begin(struct publisher *publisher, struct err *err)
     SCOPED(rd_kafka_error_destroy) rd_kafka_error_t *error = rd_kafka_begin_transaction(publisher->client);
     if (error != NULL)
         return err_kafka_error(err, error, "could not begin a Kafka transaction");
-    publisher->n_spans = 0;
+    publisher->spans.n = publisher->expected.n = 0;
     publisher->transaction_wall_ms = clock_wall_ms();
     publisher->delivery_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     return RC_OK;
@@ -246,34 +265,37 @@ static rd_kafka_headers_t *headers_of(const struct batch_record *record)
     return headers;
 }
 
-static rd_kafka_topic_t *topic_handle(struct publisher *publisher, uint32_t index)
+static struct topic_slot *topic_slot(struct publisher *publisher, uint32_t index)
 {
     pthread_mutex_lock(&publisher->topics_mutex);
-    rd_kafka_topic_t *handle = publisher->topics[index]->handle;
+    struct topic_slot *slot = publisher->topics[index];
     pthread_mutex_unlock(&publisher->topics_mutex);
-    return handle;
+    return slot;
 }
 
 static enum rc produce_events(struct publisher *publisher, const struct batch *batch, struct err *err)
 {
     uint32_t topic = UINT32_MAX;
-    rd_kafka_topic_t *handle = NULL;
+    struct topic_slot *slot = NULL;
     for (size_t i = 0; i < batch->n_records; i++) {
         const struct batch_record *record = &batch->records[i];
         if (record->topic != topic) {
             topic = record->topic;
-            handle = topic_handle(publisher, topic);
+            slot = topic_slot(publisher, topic);
+            if (slot->n_sent == 0)
+                spans_add(&publisher->expected, (struct span){.topic = topic});
         }
-        TRY(produce(publisher, handle, headers_of(record), record->key, record->value, topic, err));
+        TRY(produce(publisher, slot->handle, headers_of(record), record->key, record->value, topic, err));
         if (record->tombstone_follows)
-            TRY(produce(publisher, handle, headers_of(record), record->key, (struct slice){0}, topic, err));
+            TRY(produce(publisher, slot->handle, headers_of(record), record->key, (struct slice){0}, topic, err));
+        slot->n_sent += record->tombstone_follows ? 2 : 1;
         if (i % 1024 == 1023)
             rd_kafka_poll(publisher->client, 0);
     }
     return RC_OK;
 }
 
-/* Waits for every delivery report: the ledger record needs the offsets. */
+/* Waits for every delivery report. */
 static enum rc await_deliveries(struct publisher *publisher, struct err *err)
 {
     while (publisher->outstanding > 0) {
@@ -288,15 +310,16 @@ static enum rc await_deliveries(struct publisher *publisher, struct err *err)
     return RC_OK;
 }
 
-static enum rc ledger_partitions(struct publisher *publisher, struct ledger_record *record, struct err *err)
+static enum rc ledger_partitions(struct publisher *publisher, const struct spans *spans, struct ledger_record *record,
+                                 struct err *err)
 {
     arena_reset(publisher->ledger_arena);
-    record->n_partitions = publisher->n_spans;
-    record->partitions = arena_array(publisher->ledger_arena, struct ledger_partition, publisher->n_spans);
+    record->n_partitions = spans->n;
+    record->partitions = arena_array(publisher->ledger_arena, struct ledger_partition, spans->n);
     if (record->partitions == NULL)
-        return err_set(err, ERR_MEMORY_LIMIT, "a batch touches %zu partitions", publisher->n_spans);
-    for (size_t i = 0; i < publisher->n_spans; i++) {
-        const struct span *span = &publisher->spans[i];
+        return err_set(err, ERR_MEMORY_LIMIT, "a batch touches %zu partitions", spans->n);
+    for (size_t i = 0; i < spans->n; i++) {
+        const struct span *span = &spans->items[i];
         record->partitions[i] = (struct ledger_partition){.topic = publisher->topics[span->topic]->name,
                                                           .partition = span->partition,
                                                           .first = span->first,
@@ -422,7 +445,8 @@ void publisher_close(struct publisher *publisher)
         rd_kafka_destroy(publisher->client);
     }
     free(publisher->topics);
-    free(publisher->spans);
+    free(publisher->spans.items);
+    free(publisher->expected.items);
     arena_free(publisher->ledger_arena);
     buf_done(&publisher->ledger_json);
     pthread_mutex_destroy(&publisher->topics_mutex);
@@ -446,6 +470,7 @@ enum rc publisher_topic(struct publisher *publisher, const char *topic, uint32_t
     if (slot == NULL)
         return err_set(err, ERR_NO_MEMORY, "could not add topic %s", topic);
     snprintf(slot->name, sizeof(slot->name), "%s", topic);
+    slot->next = NOT_KNOWN;
     slot->handle = rd_kafka_topic_new(publisher->client, topic, NULL);
     pthread_mutex_lock(&publisher->topics_mutex);
     *ret_index = publisher->n_topics;
@@ -457,8 +482,8 @@ enum rc publisher_topic(struct publisher *publisher, const char *topic, uint32_t
 static void count_committed(struct publisher *publisher, const struct batch *batch)
 {
     const char *source = publisher->source->name;
-    for (size_t i = 0; i < publisher->n_spans; i++) {
-        const struct span *span = &publisher->spans[i];
+    for (size_t i = 0; i < publisher->spans.n; i++) {
+        const struct span *span = &publisher->spans.items[i];
         metric_add(METRIC_capture_events_total, (double)(span->next - span->first),
                    publisher->topics[span->topic]->name, NULL);
     }
@@ -471,6 +496,88 @@ static void count_committed(struct publisher *publisher, const struct batch *bat
                    source, NULL);
 }
 
+/* ---- offsets before they are told ----
+ * The ledger record names the offsets of what goes with it, so it would have to wait until the broker has told them: two
+ * more trips to the broker in each transaction. But who writes alone to a partition knows them: behind the last record
+ * comes the marker of its commit, behind that the next record. So the ledger record goes along with the others, what the
+ * broker tells is compared before the commit, and where it differs a second ledger record replaces the first. The
+ * transaction is not rolled back for it: docs/adr/0012. */
+
+/* Completes `expected`; false when not all of it is known. */
+static bool expect_offsets(struct publisher *publisher)
+{
+    bool is_known = true;
+    for (size_t i = 0; i < publisher->expected.n; i++) {
+        struct span *span = &publisher->expected.items[i];
+        struct topic_slot *slot = topic_slot(publisher, span->topic);
+        span->first = slot->next;
+        span->next = slot->next + (int64_t)slot->n_sent;
+        is_known = is_known && slot->next != NOT_KNOWN;
+        slot->n_sent = 0;
+    }
+    return is_known;
+}
+
+static const struct span *expected_of(const struct publisher *publisher, uint32_t topic)
+{
+    for (size_t i = 0; i < publisher->expected.n; i++)
+        if (publisher->expected.items[i].topic == topic)
+            return &publisher->expected.items[i];
+    return NULL;
+}
+
+static bool is_same(const struct span *span, const struct span *expected)
+{
+    return span->partition == expected->partition && span->first == expected->first && span->next == expected->next;
+}
+
+static bool came_as_expected(const struct publisher *publisher)
+{
+    bool all = publisher->spans.n == publisher->expected.n;
+    for (size_t i = 0; all && i < publisher->spans.n; i++)
+        all = is_same(&publisher->spans.items[i], expected_of(publisher, publisher->spans.items[i].topic));
+    return all;
+}
+
+/* After the commit: its marker stands behind the records. */
+static void know_next(struct publisher *publisher)
+{
+    for (size_t i = 0; i < publisher->spans.n; i++) {
+        const struct span *span = &publisher->spans.items[i], *expected = expected_of(publisher, span->topic);
+        struct topic_slot *slot = topic_slot(publisher, span->topic);
+        if (span->partition != 0)
+            slot->n_misses = MAX_MISSES;
+        else if (expected->first != NOT_KNOWN && !is_same(span, expected))
+            slot->n_misses++;
+        slot->next = slot->n_misses >= MAX_MISSES ? NOT_KNOWN : span->next + 1;
+    }
+}
+
+static enum rc tell_ledger(struct publisher *publisher, const struct spans *spans, struct ledger_record *record,
+                           struct err *err)
+{
+    TRY(ledger_partitions(publisher, spans, record, err));
+    return write_ledger(publisher, record, err);
+}
+
+static enum rc write_transaction(struct publisher *publisher, const struct batch *batch, struct ledger_record *record,
+                                 struct err *err)
+{
+    TRY(transaction_begin(publisher, err));
+    TRY(produce_events(publisher, batch, err));
+    bool is_known = expect_offsets(publisher);
+    if (!is_known)
+        TRY(await_deliveries(publisher, err));
+    TRY(tell_ledger(publisher, is_known ? &publisher->expected : &publisher->spans, record, err));
+    TRY(await_deliveries(publisher, err));
+    if (is_known && !came_as_expected(publisher)) {
+        record->replaces = true;
+        TRY(tell_ledger(publisher, &publisher->spans, record, err));
+        TRY(await_deliveries(publisher, err));
+    }
+    return transaction_commit(publisher, err);
+}
+
 enum rc publisher_publish(struct publisher *publisher, const struct batch *batch, struct err *err)
 {
     struct ledger_record record = {.kind = batch->mark.kind,
@@ -478,12 +585,8 @@ enum rc publisher_publish(struct publisher *publisher, const struct batch *batch
                                    .pos = batch->mark.pos,
                                    .commit_time_us = batch->mark.commit_time_us,
                                    .state = batch->mark.state};
-    TRY(transaction_begin(publisher, err));
-    TRY(produce_events(publisher, batch, err));
-    TRY(await_deliveries(publisher, err));
-    TRY(ledger_partitions(publisher, &record, err));
-    TRY(write_ledger(publisher, &record, err));
-    TRY(transaction_commit(publisher, err));
+    TRY(write_transaction(publisher, batch, &record, err));
+    know_next(publisher);
     if (batch->mark.confirm != 0)
         atomic_store(&publisher->committed, batch->mark.confirm);
     count_committed(publisher, batch);

@@ -59,7 +59,7 @@ void ledger_encode(const struct ledger_record *record, struct buf *out)
         buf_put_str(out, "{}");
     else
         buf_put_slice(out, record->state);
-    buf_put_u8(out, '}');
+    buf_put_str(out, record->replaces ? ",\"replaces\":true}" : "}");
 }
 
 /* --- decode --- */
@@ -228,6 +228,8 @@ enum rc ledger_decode(struct slice json, struct arena *arena, struct ledger_reco
     TRY(string_field(object, "source", arena, &record.source, err));
     TRY(string_field(object, "writer", arena, &record.writer, err));
     TRY(bool_field(object, "cut", &record.cut, err));
+    if (json_object_get(object, "replaces") != NULL)
+        TRY(bool_field(object, "replaces", &record.replaces, err));
     TRY(read_position(object, &record.pos, err));
     TRY(integer_field(object, "commit_time_us", &record.commit_time_us, err));
     TRY(integer_field(object, "written_us", &record.written_us, err));

@@ -2,10 +2,16 @@
  *
  * The capture writes it as the last record of each transaction, so it is committed with the events or not at all. The
  * last one is the capture's restart point; the sequence of them is the sink's list of what to read, and each with
- * `cut` is a state that the source really had. As JSON, one object:
+ * `cut` is a state that the source really had.
+ *
+ * It names the events' offsets, and is written before the broker has told them, with those that must come when nobody
+ * else writes there. Where they come otherwise, a second record of the same transaction, at the next offset, says the
+ * right ones: it has `replaces`, and the first one must not be used. As JSON, one object:
  *
  * {"v":1,"kind":"stream","source":"core","writer":"5f2c...","cut":true,"pos":[major,minor],"commit_time_us":n,
- *  "written_us":n,"partitions":[["topic",partition,first,next],...],"state":{...}} */
+ *  "written_us":n,"partitions":[["topic",partition,first,next],...],"state":{...},"replaces":true}
+ *
+ * `replaces` may be absent, which means false. */
 #ifndef LEAT_PROTO_LEDGER_H
 #define LEAT_PROTO_LEDGER_H
 
@@ -31,6 +37,7 @@ struct ledger_record {
     const char *source;
     const char *writer;     /* drawn anew by each process: who wrote this */
     bool cut;               /* a sink may commit here */
+    bool replaces;          /* stands for the record at the offset before it */
     struct position pos;    /* of the last event, or of the last commit seen */
     int64_t commit_time_us; /* of the newest source commit that is in; 0 when not known */
     int64_t written_us;

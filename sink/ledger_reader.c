@@ -11,12 +11,15 @@ struct ledger_reader {
     char *source, *topic;
     const char *ignored_topics[LEDGER_READER_MAX_IGNORED];
     size_t n_ignored;
-    struct arena *arena; /* of the current record */
+    bool skips_events;
+    struct arena *arena, *spare; /* of the current record; of the one behind it, to see whether it replaces it */
     struct ledger_record record;
-    bool has_record, in_record;
-    struct log_chunk chunk; /* ledger records read but not yet looked at */
+    bool has_record, in_record; /* in_record implies has_record */
+    bool is_open;               /* the current record is decoded, and not yet completed */
+    int64_t offset;             /* of the current record */
+    struct log_chunk chunk;     /* of the ledger: [0, chunk_at) were looked at */
     size_t chunk_at;
-    int64_t next, position;
+    int64_t next;
     size_t partition_at; /* in the current record */
     int64_t event_position, last_event;
 };
@@ -29,7 +32,8 @@ struct ledger_reader *ledger_reader_new(struct log *log, const char *source, con
     *reader = (struct ledger_reader){.log = log,
                                      .source = strdup(source),
                                      .topic = strdup(ledger_topic),
-                                     .arena = arena_new(LEDGER_RECORD_MAX_BYTES)};
+                                     .arena = arena_new(LEDGER_RECORD_MAX_BYTES),
+                                     .spare = arena_new(LEDGER_RECORD_MAX_BYTES)};
     return reader;
 }
 
@@ -40,6 +44,7 @@ void ledger_reader_free(struct ledger_reader *reader)
     free(reader->source);
     free(reader->topic);
     arena_free(reader->arena);
+    arena_free(reader->spare);
     free(reader);
 }
 
@@ -49,8 +54,15 @@ void ledger_reader_ignore(struct ledger_reader *reader, const char *topic)
     reader->ignored_topics[reader->n_ignored++] = topic;
 }
 
+void ledger_reader_skip_events(struct ledger_reader *reader)
+{
+    reader->skips_events = true;
+}
+
 static bool is_ignored(const struct ledger_reader *reader, const char *topic)
 {
+    if (reader->skips_events)
+        return true;
     for (size_t i = 0; i < reader->n_ignored; i++)
         if (strcmp(reader->ignored_topics[i], topic) == 0)
             return true;
@@ -72,10 +84,10 @@ enum rc ledger_reader_seek(struct ledger_reader *reader, int64_t next, struct er
                        "the ledger %s of source \"%s\" holds offsets %lld to %lld, but offset %lld is the next one to "
                        "read",
                        reader->topic, reader->source, (long long)low, (long long)end, (long long)next);
-    reader->next = reader->position = next < 0 ? low : next;
-    reader->chunk = (struct log_chunk){0};
+    reader->next = next < 0 ? low : next;
+    reader->chunk = (struct log_chunk){.position = reader->next};
     reader->chunk_at = 0;
-    reader->has_record = reader->in_record = false;
+    reader->has_record = reader->in_record = reader->is_open = false;
     return RC_OK;
 }
 
@@ -91,7 +103,8 @@ int64_t ledger_reader_next(const struct ledger_reader *reader)
 
 int64_t ledger_reader_position(const struct ledger_reader *reader)
 {
-    return MAX(reader->next, reader->position);
+    bool all_seen = !reader->is_open && reader->chunk_at == reader->chunk.n;
+    return all_seen ? MAX(reader->next, reader->chunk.position) : reader->next;
 }
 
 static void partition_begin(struct ledger_reader *reader)
@@ -101,27 +114,73 @@ static void partition_begin(struct ledger_reader *reader)
     reader->last_event = -1;
 }
 
-/* Opens the next record of the ledger. */
-static enum rc record_begin(struct ledger_reader *reader, int timeout_ms, struct err *err)
+/* The next record of the ledger is at chunk_at. RC_AGAIN: there is none yet; the chunk's position may have gone on. */
+static enum rc chunk_fill(struct ledger_reader *reader, int timeout_ms, struct err *err)
 {
-    if (reader->chunk_at == reader->chunk.n) {
-        reader->chunk = (struct log_chunk){0};
-        reader->chunk_at = 0;
-        TRY(log_read(reader->log, reader->topic, 0, ledger_reader_position(reader), LOG_NO_BOUND, timeout_ms,
-                     &reader->chunk, err));
-        if (reader->chunk.n == 0) {
-            reader->position = reader->chunk.position;
-            return RC_AGAIN;
-        }
-    }
+    if (reader->chunk_at < reader->chunk.n)
+        return RC_OK;
+    int64_t from = reader->chunk.position;
+    reader->chunk = (struct log_chunk){.position = from};
+    reader->chunk_at = 0;
+    TRY(log_read(reader->log, reader->topic, 0, from, LOG_NO_BOUND, timeout_ms, &reader->chunk, err));
+    return reader->chunk.n > 0 ? RC_OK : RC_AGAIN;
+}
+
+static enum rc record_decode(const struct ledger_reader *reader, const struct log_record *raw, struct arena *arena,
+                             struct ledger_record *ret_record, struct err *err)
+{
+    arena_reset(arena);
+    if (ledger_decode(raw->value, arena, ret_record, err) != RC_OK)
+        return err_wrap(err, "record %lld of %s", (long long)raw->offset, reader->topic);
+    if (strcmp(ret_record->source, reader->source) != 0)
+        return err_set(err, ERR_LEDGER_MALFORMED, "record %lld of %s is of source \"%s\" instead of \"%s\"",
+                       (long long)raw->offset, reader->topic, ret_record->source, reader->source);
+    return RC_OK;
+}
+
+static enum rc record_open(struct ledger_reader *reader, int timeout_ms, struct err *err)
+{
+    TRY(chunk_fill(reader, timeout_ms, err));
     const struct log_record *raw = &reader->chunk.records[reader->chunk_at];
     reader->has_record = false;
-    arena_reset(reader->arena);
-    if (ledger_decode(raw->value, reader->arena, &reader->record, err) != RC_OK)
-        return err_wrap(err, "record %lld of %s", (long long)raw->offset, reader->topic);
-    if (strcmp(reader->record.source, reader->source) != 0)
-        return err_set(err, ERR_LEDGER_MALFORMED, "record %lld of %s is of source \"%s\" instead of \"%s\"",
-                       (long long)raw->offset, reader->topic, reader->record.source, reader->source);
+    TRY(record_decode(reader, raw, reader->arena, &reader->record, err));
+    reader->offset = raw->offset;
+    reader->chunk_at++;
+    reader->is_open = true;
+    return RC_OK;
+}
+
+/* The open record counts unless the next offset has one that replaces it. Both are of one transaction and became
+ * readable at once, so there is nothing to wait for but the log's word on what is behind the first. */
+static enum rc record_settle(struct ledger_reader *reader, int timeout_ms, struct err *err)
+{
+    while (reader->chunk_at < reader->chunk.n || reader->chunk.position <= reader->offset + 1) {
+        enum rc rc = chunk_fill(reader, timeout_ms, err);
+        if (rc == RC_AGAIN && reader->chunk.position > reader->offset + 1)
+            return RC_OK;
+        TRY(rc);
+        const struct log_record *raw = &reader->chunk.records[reader->chunk_at];
+        if (raw->offset > reader->offset + 1)
+            return RC_OK;
+        struct ledger_record behind;
+        TRY(record_decode(reader, raw, reader->spare, &behind, err));
+        if (!behind.replaces)
+            return RC_OK;
+        struct arena *replaced = reader->arena;
+        reader->arena = reader->spare;
+        reader->spare = replaced;
+        reader->record = behind;
+        reader->offset = raw->offset;
+        reader->chunk_at++;
+    }
+    return RC_OK;
+}
+
+static enum rc record_begin(struct ledger_reader *reader, int timeout_ms, struct err *err)
+{
+    if (!reader->is_open)
+        TRY(record_open(reader, timeout_ms, err));
+    TRY(record_settle(reader, timeout_ms, err));
     reader->has_record = reader->in_record = true;
     reader->partition_at = 0;
     partition_begin(reader);
@@ -130,10 +189,8 @@ static enum rc record_begin(struct ledger_reader *reader, int timeout_ms, struct
 
 static void record_end(struct ledger_reader *reader)
 {
-    reader->next = reader->chunk.records[reader->chunk_at++].offset + 1;
-    if (reader->chunk_at == reader->chunk.n)
-        reader->position = reader->chunk.position;
-    reader->in_record = false;
+    reader->next = reader->offset + 1;
+    reader->in_record = reader->is_open = false;
 }
 
 static enum rc missing_event(const struct ledger_reader *reader, const struct ledger_partition *range, int64_t wanted,
@@ -142,9 +199,8 @@ static enum rc missing_event(const struct ledger_reader *reader, const struct le
     return err_set(err, ERR_KAFKA_RETENTION,
                    "topic %s, partition %d, has no record at offset %lld, which record %lld of the ledger of source "
                    "\"%s\" lists (offsets %lld to %lld)",
-                   range->topic, range->partition, (long long)wanted,
-                   (long long)reader->chunk.records[reader->chunk_at].offset, reader->source, (long long)range->first,
-                   (long long)range->next);
+                   range->topic, range->partition, (long long)wanted, (long long)reader->offset, reader->source,
+                   (long long)range->first, (long long)range->next);
 }
 
 static enum rc check_range(const struct ledger_reader *reader, const struct ledger_partition *range,
@@ -168,8 +224,7 @@ static enum rc read_range(struct ledger_reader *reader, const struct ledger_part
                           &chunk, err);
     if (rc != RC_OK && rc != RC_AGAIN)
         return err_wrap(err, "record %lld of the ledger of source \"%s\" lists offsets %lld to %lld",
-                        (long long)reader->chunk.records[reader->chunk_at].offset, reader->source,
-                        (long long)range->first, (long long)range->next);
+                        (long long)reader->offset, reader->source, (long long)range->first, (long long)range->next);
     TRY(rc);
     TRY(check_range(reader, range, &chunk, err));
     reader->event_position = chunk.position;

@@ -3,7 +3,8 @@
  * The ledger says which offsets of which partitions one Kafka transaction of the capture filled, so the sink
  * needs no progress but "the next record of the ledger". Between the offsets of a range there may be holes
  * (control records, aborted transactions), its first and its last offset are events: when one of them is not
- * there, records were deleted before they were read, and that is an error, never a skip. */
+ * there, records were deleted before they were read, and that is an error, never a skip. A record that the one
+ * behind it replaces (proto/ledger.h) is passed over. */
 #ifndef LEAT_SINK_LEDGER_READER_H
 #define LEAT_SINK_LEDGER_READER_H
 
@@ -18,6 +19,8 @@ void ledger_reader_free(struct ledger_reader *reader);
 enum { LEDGER_READER_MAX_IGNORED = 4 };
 /* Passes over what records list of this topic (rejects, heartbeats, logical messages). Borrowed; at most so many. */
 void ledger_reader_ignore(struct ledger_reader *reader, const char *topic);
+/* Passes over everything that records list: there is no LEDGER_STEP_EVENTS. */
+void ledger_reader_skip_events(struct ledger_reader *reader);
 
 /* Goes to a record of the ledger, -1: its first. RC_AGAIN: the ledger does not exist yet (only for -1).
  * ERR_KAFKA_RETENTION: next lies before the ledger's first record, or behind its end. */

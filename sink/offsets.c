@@ -8,21 +8,22 @@
 #include "proto/topic.h"
 #include "sink/consumer.h"
 #include "sink/cut_search.h"
+#include "sink/ledger_reader.h"
 #include "sink/redshift/warehouse.h"
 
 enum {
     READ_TIMEOUT_MS = 500,
     SILENCE_MS = 30000, /* the broker says nothing for so long: give up */
-    RECORD_MAX_BYTES = 32 << 20,
-    LOOK_BACK = 64, /* offsets before the next one in which the last applied record is looked for */
+    LOOK_BACK = 64,     /* offsets before the next one in which the last applied record is looked for */
 };
 
 /* What both commands need, and the ledger of one source. */
 struct desk {
     struct consumer *consumer;
     struct warehouse *warehouse;
-    struct arena *arena;
 };
+
+DEFINE_SCOPED(struct ledger_reader *, ledger_reader_free)
 
 struct ledger {
     const char *source;
@@ -37,13 +38,11 @@ static enum rc desk_open(const struct config *config, const struct config_sink *
     *desk = (struct desk){0};
     TRY(consumer_new(&config->kafka, "leat-offsets", &desk->consumer, err));
     desk->warehouse = warehouse_new(sink, "offsets");
-    desk->arena = arena_new(RECORD_MAX_BYTES);
     return RC_OK;
 }
 
 static void desk_close(struct desk *desk)
 {
-    arena_free(desk->arena);
     warehouse_free(desk->warehouse);
     consumer_free(desk->consumer);
 }
@@ -64,38 +63,29 @@ static enum rc ledger_look(struct desk *desk, const struct config *config, const
 /* false: enough. */
 typedef bool each_record(void *context, int64_t offset, const struct ledger_record *record);
 
-static enum rc tell_chunk(struct desk *desk, const struct ledger *ledger, const struct log_chunk *chunk,
-                          each_record *each, void *context, bool *ret_more, struct err *err)
-{
-    for (size_t i = 0; i < chunk->n && *ret_more; i++) {
-        struct ledger_record record;
-        arena_reset(desk->arena);
-        if (ledger_decode(chunk->records[i].value, desk->arena, &record, err) != RC_OK)
-            return err_wrap(err, "record %" PRId64 " of %s", chunk->records[i].offset, ledger->topic);
-        *ret_more = each(context, chunk->records[i].offset, &record);
-    }
-    return RC_OK;
-}
-
 /* Tells the records of [from, to). */
 static enum rc ledger_scan(struct desk *desk, const struct ledger *ledger, int64_t from, int64_t to, each_record *each,
                            void *context, struct err *err)
 {
-    struct log *log = consumer_log(desk->consumer);
+    SCOPED(ledger_reader_free)
+    struct ledger_reader *reader = ledger_reader_new(consumer_log(desk->consumer), ledger->source, ledger->topic);
+    ledger_reader_skip_events(reader);
+    TRY(ledger_reader_seek(reader, MAX(from, ledger->low), err));
     int64_t heard_ms = clock_mono_ms();
     bool more = true;
-    for (int64_t at = MAX(from, ledger->low); at < to && more;) {
-        struct log_chunk chunk;
-        enum rc rc = log_read(log, ledger->topic, 0, at, to, READ_TIMEOUT_MS, &chunk, err);
+    while (more && ledger_reader_position(reader) < to) {
+        enum ledger_step step;
+        struct ledger_events events;
+        enum rc rc = ledger_reader_step(reader, READ_TIMEOUT_MS, &step, &events, err);
         if (rc == RC_AGAIN && clock_mono_ms() - heard_ms > SILENCE_MS)
             return err_set(err, ERR_KAFKA_UNREACHABLE, "could not read %s from offset %" PRId64 " within %d s",
-                           ledger->topic, at, SILENCE_MS / MS_PER_S);
+                           ledger->topic, ledger_reader_position(reader), SILENCE_MS / MS_PER_S);
         if (rc == RC_AGAIN)
             continue;
         TRY(rc);
         heard_ms = clock_mono_ms();
-        TRY(tell_chunk(desk, ledger, &chunk, each, context, &more, err));
-        at = chunk.position;
+        int64_t offset = ledger_reader_next(reader) - 1;
+        more = offset < to && each(context, offset, ledger_reader_record(reader));
     }
     return RC_OK;
 }

@@ -31,6 +31,7 @@ static void check_same(const struct ledger_record *want, const struct ledger_rec
     CHECK_STR(want->source, got->source, "source");
     CHECK_STR(want->writer, got->writer, "writer");
     CHECK_EQ(want->cut, got->cut, "cut");
+    CHECK_EQ(want->replaces, got->replaces, "replaces");
     CHECK_EQ(0, position_compare(want->pos, got->pos), "pos");
     CHECK_EQ(want->commit_time_us, got->commit_time_us, "commit time");
     CHECK_EQ(want->written_us, got->written_us, "written");
@@ -65,6 +66,14 @@ static void a_record_survives_the_round_trip_in_every_kind(void **state)
         record.n_partitions = (size_t)kind % 3;
         check_round_trip(&record);
     }
+}
+
+static void a_record_says_that_it_replaces_another(void **state)
+{
+    (void)state;
+    struct ledger_record record = sample();
+    record.replaces = true;
+    check_round_trip(&record);
 }
 
 static void positions_above_int64_are_exact(void **state)
@@ -117,6 +126,7 @@ static const struct {
     {"a partition beyond int32",      "0,0,4",               "2147483648,0,4",      "numbers that cannot be"},
     {"offsets that go backwards",     "0,0,4",               "0,5,4",               "numbers that cannot be"},
     {"a state that is an array",      "\"state\":{}",        "\"state\":[]",        "\"state\" of a ledger record is not an object"},
+    {"a replaces that is a number",   "\"state\":{}",        "\"state\":{},\"replaces\":1", "\"replaces\" of a ledger record is not true or false"},
     {"a key given twice",             "\"state\":{}",        "\"state\":{},\"v\":1","is not JSON"},
     {"a cut record",                  "\"state\":{}}",       "\"state\":{}",        "is not JSON"},
 };
@@ -178,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_survives_the_round_trip_in_every_kind),
+        cmocka_unit_test(a_record_says_that_it_replaces_another),
         cmocka_unit_test(positions_above_int64_are_exact),
         cmocka_unit_test(the_text_is_what_the_header_says),
         cmocka_unit_test(a_malformed_record_is_refused_and_the_message_says_why),

@@ -156,6 +156,74 @@ static void reads_what_the_ledger_lists(void **state)
     }
 }
 
+#define REPLACING(partitions)                                                                                            \
+    "{\"v\":1,\"kind\":\"stream\",\"source\":\"core\",\"writer\":\"w\",\"cut\":true,\"pos\":[7,1],\"commit_time_us\":5," \
+    "\"written_us\":6,\"partitions\":[" partitions "],\"state\":{},\"replaces\":true}"
+
+static void a_replaced_record_is_passed_over(void **state)
+{
+    (void)state;
+    static const struct scripted_record replaced[] = {
+        {LEDGER, 0, 0, RECORD("true", "[\"p.a\",0,0,1]")},
+        {LEDGER, 0, 2, RECORD("true", "[\"p.a\",0,2,3]")},
+        {LEDGER, 0, 3, REPLACING("[\"p.a\",0,4,5]")},
+        {"p.a", 0, 0, "a0"},
+        {"p.a", 0, 2, "not ours"},
+        {"p.a", 0, 4, "a4"},
+    };
+    static const struct scripted_record neighbours[] = {
+        {LEDGER, 0, 0, RECORD("true", "[\"p.a\",0,0,1]")},
+        {LEDGER, 0, 1, RECORD("true", "[\"p.a\",0,1,2]")},
+        {"p.a", 0, 0, "a0"},
+        {"p.a", 0, 1, "a1"},
+    };
+    const struct {
+        const char *behaviour;
+        const struct scripted_record *records;
+        size_t n, chunk, dry_reads;
+        int64_t from, end;
+        const char *want;
+    } cases[] = {
+        {"both in one read", replaced, ARRAY_LEN(replaced), 16, 0, -1, 5, "a0|;a4|; next 4"},
+        {"each in a read of its own", replaced, ARRAY_LEN(replaced), 1, 0, -1, 5, "a0|;a4|; next 4"},
+        {"after a wait for what is behind", replaced, ARRAY_LEN(replaced), 1, 3, -1, 5, "a0|;a4|; next 4"},
+        {"a start at the replacing one", replaced, ARRAY_LEN(replaced), 16, 0, 3, 5, "a4|; next 4"},
+        {"neighbours of which none replaces count both", neighbours, ARRAY_LEN(neighbours), 16, 0, -1, 3,
+         "a0|;a1|; next 2"},
+        {"neighbours in reads of their own", neighbours, ARRAY_LEN(neighbours), 1, 0, -1, 3, "a0|;a1|; next 2"},
+        {"what is behind is not known yet: not used", replaced, 2, 16, 0, 2, 3, " next 2"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct scripted_log log = {.records = cases[i].records,
+                                   .n = cases[i].n,
+                                   .ledger_end = cases[i].end,
+                                   .chunk = cases[i].chunk,
+                                   .dry_reads = cases[i].dry_reads};
+        play_and_check(&log, cases[i].from, RC_AGAIN, cases[i].want, cases[i].behaviour);
+    }
+}
+
+static void events_can_be_skipped(void **state)
+{
+    (void)state;
+    struct scripted_log log = {
+        .log.ops = &scripted_ops, .records = two_tables, .n = ARRAY_LEN(two_tables), .ledger_end = 6, .chunk = 2};
+    struct err err = {0};
+    struct ledger_reader *reader = ledger_reader_new(&log.log, "core", LEDGER);
+    ledger_reader_skip_events(reader);
+    ASSERT_OK(ledger_reader_seek(reader, -1, &err), &err);
+    const int64_t want_next[] = {1, 3, 5};
+    for (size_t i = 0; i < ARRAY_LEN(want_next); i++) {
+        enum ledger_step step;
+        struct ledger_events events;
+        ASSERT_OK(ledger_reader_step(reader, 0, &step, &events, &err), &err);
+        CHECK_EQ(LEDGER_STEP_RECORD, step, "only records");
+        CHECK_EQ(want_next[i], ledger_reader_next(reader), "next");
+    }
+    CHECK_EQ(6, ledger_reader_position(reader), "the end of the log was seen");
+    ledger_reader_free(reader);
+}
+
 static void holes_inside_a_range_are_passed(void **state)
 {
     (void)state;
@@ -304,6 +372,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_the_ledger_lists),
+        cmocka_unit_test(a_replaced_record_is_passed_over),
+        cmocka_unit_test(events_can_be_skipped),
         cmocka_unit_test(holes_inside_a_range_are_passed),
         cmocka_unit_test(what_was_deleted_is_never_skipped),
         cmocka_unit_test(a_start_outside_the_ledger_is_refused),
