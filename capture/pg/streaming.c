@@ -18,7 +18,7 @@
 enum {
     LOOK_EVERY = 256,                 /* messages between two looks at clocks, feedback and the stop flag */
     MESSAGE_MIN_MAX_BYTES = 64 << 20, /* a row's text may have this much, or eight times the largest record */
-    PACE_US = 8 * US_PER_MS,          /* at least, between two batches of a stream that is quiet otherwise */
+    PACE_US = 16 * US_PER_MS,         /* at least, between two batches of a stream that is quiet otherwise */
     FEW_RECORDS = 5,                  /* ... and has not brought more than this */
     GATHER_US = 7 * US_PER_MS,        /* while more keeps coming, a batch gathers this long, ... */
     BULK_RECORDS = 500,               /* ... and when it has so many by then, */
