@@ -22,6 +22,7 @@ struct batch_mark {
     struct position pos;
     int64_t commit_time_us;
     uint64_t confirm;   /* the source's own number; source_committed() answers the last committed batch's */
+    bool is_placed;     /* source_ops.is_placed(), set by the worker */
     struct slice state; /* JSON object, in the batch's arena */
 };
 

@@ -52,6 +52,12 @@ static const struct source_ops *ops_of(const struct config_source *source)
 }
 
 /* The publishing stage: until the queue fails, which also means "end". */
+static void tell_health(enum ledger_kind kind)
+{
+    health_touch();
+    health_set(kind == LEDGER_SNAPSHOT ? HEALTH_SNAPSHOT : HEALTH_RUNNING, "");
+}
+
 static void *publishing_stage(void *argument)
 {
     struct session *session = argument;
@@ -69,8 +75,8 @@ static void *publishing_stage(void *argument)
             batch_queue_fail(session->context.queue);
             break;
         }
-        health_touch();
-        health_set(batch->mark.kind == LEDGER_SNAPSHOT ? HEALTH_SNAPSHOT : HEALTH_RUNNING, "");
+        if (batch->mark.is_placed)
+            tell_health(batch->mark.kind);
         batch_queue_give_back(session->context.queue, &batch);
     }
     return NULL;
@@ -104,6 +110,7 @@ static enum rc session_pump(struct session *session, struct err *err)
         if (rc != RC_OK)
             return RC_OK; /* the publishing stage failed: its error counts */
         TRY(session->ops->fill(session->source, batch, err));
+        batch->mark.is_placed = session->ops->is_placed(session->source);
         batch_queue_hand_over(queue, &batch);
     }
     return RC_AGAIN;
@@ -144,8 +151,8 @@ static enum rc session_run(const struct source_context *context, const char *wri
     enum rc rc = session_open(&session, writer, wrote_before, err);
     if (rc == RC_OK) {
         log_info("session_opened", LOG_STR("source", context->source->name), LOG_STR("writer", writer));
-        health_set(HEALTH_RUNNING, ""); /* the START record was committed */
-        health_touch();
+        if (session.ops->is_placed(session.source))
+            tell_health(LEDGER_START);
         rc = session_pump(&session, err);
     }
     if (rc == RC_AGAIN && session.publishing_runs)

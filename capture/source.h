@@ -49,6 +49,9 @@ struct source_ops {
      * or its age passed, or a heartbeat is due (no records, kind LEDGER_IDLE). Sets batch->mark. Meanwhile it answers
      * the server's keepalives, confirming publisher_committed(). RC_AGAIN: stop was requested, nothing to hand over. */
     enum rc (*fill)(struct source *source, struct batch *batch, struct err *err);
+    /* The source's log is held (a slot) where this session reads it: what is written there from now on will be in
+     * events, whatever is killed. False in a first session until the slot is made. Source stage. */
+    bool (*is_placed)(const struct source *source);
     /* While no batch is free: keep the connection alive and confirm. Returns soon. */
     enum rc (*idle)(struct source *source, struct err *err);
     /* Ends the session; confirms what was committed, when the connection still works. */

@@ -588,10 +588,18 @@ static enum rc docdb_idle(struct source *source, struct err *err)
     return RC_OK; /* nothing to keep alive: the server waits for our next getMore */
 }
 
+/* The cluster keeps its change stream by itself: `start` was drawn when the session was opened. */
+static bool docdb_is_placed(const struct source *source)
+{
+    (void)source;
+    return true;
+}
+
 const struct source_ops docdb_source_ops = {
     .check = docdb_check,
     .open = docdb_open,
     .fill = docdb_fill,
+    .is_placed = docdb_is_placed,
     .idle = docdb_idle,
     .close = docdb_close,
 };

@@ -507,10 +507,16 @@ static void source_close(struct source *source)
     free(source);
 }
 
+static bool source_is_placed(const struct source *source)
+{
+    return source->state.snapshot == PG_SNAPSHOT_DONE;
+}
+
 const struct source_ops pg_source_ops = {
     .check = source_check,
     .open = source_open,
     .fill = source_fill,
+    .is_placed = source_is_placed,
     .idle = source_idle,
     .close = source_close,
 };

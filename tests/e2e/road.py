@@ -124,11 +124,6 @@ class Road:
             config or self.folder / "leat.yaml", *words, binary=self.binary, seconds=seconds, environment=environment
         )
 
-    def await_slot(self, slot=None):
-        """Until the capture has made its slot: what is committed from then on is streamed. A capture is ready before."""
-        query = "select 1 from pg_replication_slots where slot_name = %s and confirmed_flush_lsn is not null"
-        wait.until(lambda: self.sql(query, (slot or self.slot,)).fetchone(), SETTLE_SECONDS, self.why_not_settled)
-
     def start(self):
         """All captures and the sink, ready; what is committed from now on is streamed."""
         if not (self.folder / "leat.yaml").exists():
@@ -137,8 +132,6 @@ class Road:
         started.append(self.sink())
         for worker in started:
             worker.wait_ready()
-        if self.tables:
-            self.await_slot()
         return started
 
     def fails(self, *words, config=None, seconds=60):

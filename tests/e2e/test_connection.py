@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 from bank import ports, wait
-from test_identity import insert, insert_and_await, n_events, prepare, streaming
+from test_identity import insert, insert_and_await, n_events, prepare
 
 SHORT_MS = 2000
 
@@ -76,7 +76,7 @@ def failures(capture):
 
 
 def test_a_cut_network_is_waited_for(proxied):
-    capture = streaming(proxied)
+    capture = proxied.capture().wait_ready()
     proxied.faults.cut(True)
     insert(proxied, 2)
     wait.until(lambda: len(failures(capture)) >= 3, 20, capture.tail)
@@ -89,7 +89,7 @@ def test_a_cut_network_is_waited_for(proxied):
 
 def test_a_half_open_connection_is_given_up(proxied):
     """By silence_max, long before the server's wal_sender_timeout."""
-    capture = streaming(proxied)
+    capture = proxied.capture().wait_ready()
     insert_and_await(proxied, 2)
     proxied.faults.silence()
     insert(proxied, 3)
@@ -110,7 +110,7 @@ STOPS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIG
 
 
 def test_every_way_to_restart_the_server_is_survived(direct):
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     for key, number in enumerate(STOPS.values(), 2):
         insert(direct, key)
         direct.pg.close()
@@ -131,7 +131,7 @@ def test_every_way_to_restart_the_server_is_survived(direct):
 
 @pytest.mark.parametrize("which", ["walsender", "client backend"])
 def test_a_terminated_backend_is_replaced(direct, which):
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     direct.sql(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity where backend_type = %s and application_name like 'leat:%%'",
         (which,),
@@ -155,10 +155,11 @@ class KafkaHeld:
 
 
 def test_the_server_hears_from_us_while_kafka_does_not_answer(direct):
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
+    insert_and_await(direct, 2)
     before = walsender(direct)
     with KafkaHeld(direct.servers):
-        for key in range(2, 8):
+        for key in range(3, 9):
             insert(direct, key)
             until = direct.sql("select clock_timestamp() + interval '700 ms'").fetchone()[0]
             wait.until(lambda: direct.sql("select clock_timestamp() > %s", (until,)).fetchone()[0], 10, "time")
@@ -170,7 +171,7 @@ def test_the_server_hears_from_us_while_kafka_does_not_answer(direct):
 def test_a_server_that_stops_does_not_wait_for_a_batch_in_kafka(direct):
     """A walsender ends when we confirmed all of its log, which a Kafka that does not answer puts off."""
     direct.cluster.set(wal_sender_timeout="10min").reload()
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     with KafkaHeld(direct.servers):
         for key in range(2, 6):
             insert(direct, key)
@@ -185,7 +186,7 @@ def test_a_server_that_stops_does_not_wait_for_a_batch_in_kafka(direct):
 
 def test_a_server_that_stops_does_not_wait_for_a_large_transaction(direct):
     direct.cluster.set(wal_sender_timeout="10min", logical_decoding_work_mem="64MB").reload()
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     direct.sql("insert into public.accounts select n, repeat('x', 500) from generate_series(1000, 200000) n")
     wait.until(lambda: capture.metrics("leat_capture_events_total") and n_committed(capture) > 1, 30, capture.tail)
     direct.pg.close()
@@ -201,7 +202,7 @@ def n_committed(capture):
 
 
 def test_a_walsender_of_somebody_else_is_left_alone(direct):
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     assert capture.stop() == 0
     with direct.cluster.connect(direct.database) as connection:
         connection.execute("select 1")
@@ -223,7 +224,7 @@ def test_a_walsender_of_somebody_else_is_left_alone(direct):
 
 
 def test_an_idle_database_beside_a_busy_one_lets_the_log_go(direct):
-    capture = streaming(direct)
+    capture = direct.capture().wait_ready()
     with direct.cluster.connect() as connection:
         connection.execute("create table busy (t text)")
         connection.execute("insert into busy select repeat('x', 1000) from generate_series(1, 2000)")
@@ -242,7 +243,7 @@ def test_odd_names_are_quoted(clusters, road_on):
     path = road.configure(core={"postgresql": {"publication": "pub'li \"cation"}})
     path.write_text(path.read_text().replace(json.dumps(["public.fence"]), "[]"))
     road.sql("""insert into "od""d schéma"."a ""table\"\"\" values (1, 'copied')""")
-    capture = streaming(road)
+    capture = road.capture().wait_ready()
     road.sql("""insert into "od""d schéma"."a ""table\"\"\" values (2, 'streamed')""")
     wait.until(lambda: n_committed(capture) == 2, 20, capture.tail)
     capture.kill()

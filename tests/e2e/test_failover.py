@@ -2,7 +2,7 @@
 
 import pytest
 from bank import wait
-from test_identity import KEYS, assert_gap, captured, insert, insert_and_await, ledger, prepare, streaming
+from test_identity import KEYS, assert_gap, captured, insert, insert_and_await, ledger, prepare
 
 STANDBY_SLOT = "standby_1"
 
@@ -64,7 +64,7 @@ def take_over(primary, standby):
 def test_a_failover_slot_goes_on_after_a_promotion(clusters, road_on, major):
     primary, standby = pair(clusters, major)
     road = prepare(road_on(primary))
-    capture = streaming(road)
+    capture = road.capture().wait_ready()
     slot = road.sql("select failover from pg_replication_slots where slot_name = %s", (road.slot,)).fetchone()
     assert slot == (True,)
     insert_and_await(road, 2)
@@ -89,7 +89,7 @@ def test_a_failover_slot_goes_on_after_a_promotion(clusters, road_on, major):
 def test_a_failover_that_lost_commits_of_kafka_is_noticed(clusters, road_on):
     primary, standby = pair(clusters, "17")
     road = prepare(road_on(primary))
-    capture = streaming(road)
+    capture = road.capture().wait_ready()
     insert_and_await(road, 2)
     await_synced(road, standby)
     standby.stop()

@@ -53,7 +53,6 @@ def test_object_ids_are_large_and_transaction_ids_begin_again(clusters, road_on)
     (oid,) = road.sql("select 'public.mood'::regtype::oid::bigint").fetchone()
     assert oid >= FIRST_OID and xid(road) < LAST_XID
     worker = capture_tiny(road)
-    road.await_slot()
     rows = RowsWriter(road, "public.rows")
     with road.servers.postgres(road.database) as slow:
         slow.execute("insert into public.moods select g, 'ok' from generate_series(10, 2009) g")

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from bank import wait
 from rds_front import Front
-from test_identity import insert, insert_and_await, prepare, streaming
+from test_identity import insert, insert_and_await, prepare
 from test_snapshot import RowsWriter, catches_up, copy_is_over, fill
 from topic_replay import assert_replays
 
@@ -88,7 +88,7 @@ def test_tls_is_verified_to_the_end_with_scram(secured, authorities):
     ours, other = authorities
     login = {"user": "scrammer", "password": "s3cret ünd 'quoted'"}
     connect_with(secured, sslrootcert=str(ours.bundle), **login)
-    capture = streaming(secured)
+    capture = secured.capture().wait_ready()
     works(secured, 2)
     assert capture.stop() == 0
     for settings, words in (
@@ -137,7 +137,7 @@ def test_a_client_certificate_lets_in(secured, authorities):
     certificate, key = ours.sign("certain", "DNS:certain")
     login = {"user": "certain", "sslrootcert": str(ours.bundle)}
     connect_with(secured, sslcert=certificate, sslkey=key, **login)
-    capture = streaming(secured)
+    capture = secured.capture().wait_ready()
     works(secured, 2)
     assert capture.stop() == 0
     for settings, words in (
@@ -160,7 +160,7 @@ def test_rds_tokens_let_in_and_each_connection_has_its_own(secured, authorities,
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     login = {"user": "trusted", "port": front.port, "auth": "rds_iam", "region": REGION, "sslrootcert": str(ours.bundle)}
     connect_with(secured, **login)
-    capture = streaming(secured)
+    capture = secured.capture().wait_ready()
     insert_and_await(secured, 2)
     used = len(front.tokens)
     secured.sql("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = %s", (secured.slot,))

@@ -175,7 +175,6 @@ def test_streamed_or_whole_the_events_are_equal(clusters, road_on, request, majo
     )  # fmt: skip
     streamed, _ = road.start()
     whole = road.capture(name="capture-whole", config=plain).wait_ready()
-    road.await_slot(f"{road.slot}_plain")
     seed = request.config.getoption("crash_seed") or random.randrange(10**6)
     print(f"seed {seed}")
     random_transactions(road, random.Random(seed), 25)
@@ -499,7 +498,6 @@ def test_memory_stays_under_its_ceiling(clusters, road_on, request, streaming):
     road.table("public.rows", ROWS)
     road.configure(core={"postgresql": {"streaming": streaming, "spool_dir": "/var/tmp", "spool_max_bytes": "8GiB"}})
     capture = road.capture().wait_ready()
-    road.await_slot()
     connections = [road.servers.postgres(road.database) for _ in range(n_open)]
     for number, connection in enumerate(connections):
         insert(connection, -1000 * (number + 1), 100)
