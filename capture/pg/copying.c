@@ -172,15 +172,6 @@ static enum rc begin_anew(struct source *source, bool known, struct err *err)
     return RC_OK;
 }
 
-/* Questions wait for nobody's lock for long: the stream waits with them. */
-static enum rc bound_locks(struct source *source, struct err *err)
-{
-    SCOPED(PQclear) PGresult *res = PQexec(source->conn, "set lock_timeout = '3s'");
-    if (PQresultStatus(res) != PGRES_COMMAND_OK)
-        return err_pg(err, PG_ROLE_SOURCE, source->conn, res, "could not set lock_timeout");
-    return RC_OK;
-}
-
 enum rc pg_copying_open(struct source *source, struct slice state, bool resumes, struct err *err)
 {
     bool known;
@@ -194,7 +185,6 @@ enum rc pg_copying_open(struct source *source, struct slice state, bool resumes,
     copying->arena = arena_new(PLAN_ARENA_BYTES);
     copying->retry = retry_of(RETRY_FIRST_MS, RETRY_MAX_MS);
     copying->hold_ms = first_hold_ms(source);
-    TRY(bound_locks(source, err));
     TRY(pg_copy_plan_decode(state, &copying->plan, &known, err));
     if (!resumes) {
         TRY(begin_anew(source, known, err));

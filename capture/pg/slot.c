@@ -23,8 +23,12 @@ enum {
  * short. */
 static const char SESSION_OPTIONS[] =
     "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC -c extra_float_digits=3 -c bytea_output=hex"
-    " -c lc_monetary=C -c xmlbinary=base64 -c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=0"
+    " -c lc_monetary=C -c xmlbinary=base64 -c search_path=pg_catalog -c statement_timeout=0"
     " -c idle_in_transaction_session_timeout=0 -c standard_conforming_strings=on -c row_security=off";
+/* Questions wait for nobody's lock for long: the stream waits with them, or a start would, without a word. */
+static const char QUESTIONS_OPTIONS[] = " -c lock_timeout=3s";
+/* Making a slot is waiting for locks: for the end of every transaction that is open. */
+static const char REPLICATION_OPTIONS[] = " -c lock_timeout=0";
 
 static const char SQL_SERVER[] =
     "select current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),"
@@ -91,10 +95,11 @@ static enum rc make_token(const struct config_postgresql *config, struct buf *ou
 enum rc pg_source_connect(const struct config_postgresql *config, const char *application_name, bool replication,
                           PGconn **ret_conn, struct err *err)
 {
-    char port[8];
+    char port[8], options[sizeof(SESSION_OPTIONS) + sizeof(QUESTIONS_OPTIONS)];
     SCOPED(buf_done) struct buf token = buf_new(RDS_TOKEN_MAX_BYTES);
     bool is_iam = strcmp(config->auth, "rds_iam") == 0;
     snprintf(port, sizeof(port), "%d", (int)config->port);
+    snprintf(options, sizeof(options), "%s%s", SESSION_OPTIONS, replication ? REPLICATION_OPTIONS : QUESTIONS_OPTIONS);
     if (is_iam)
         TRY(make_token(config, &token, err));
     const struct pg_target target = {.role = PG_ROLE_SOURCE,
@@ -108,7 +113,7 @@ enum rc pg_source_connect(const struct config_postgresql *config, const char *ap
                                      .sslcert = config->sslcert,
                                      .sslkey = config->sslkey,
                                      .application_name = application_name,
-                                     .options = SESSION_OPTIONS,
+                                     .options = options,
                                      .replication = replication};
     return pg_connect(&target, ret_conn, err);
 }

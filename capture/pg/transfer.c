@@ -35,7 +35,13 @@ enum rc pg_transfer_choose(struct source *source, struct err *err)
     if (!source->config->binary_transfer || source->context.notes->binary_off ||
         pg_stream_protocol(PQserverVersion(source->conn)) < 2)
         return RC_OK;
-    TRY(pg_catalog_published_types(source->conn, source->state.publication, arena, &types, &n, err));
+    enum rc rc = pg_catalog_published_types(source->conn, source->state.publication, arena, &types, &n, err);
+    if (rc != RC_OK && err->code == ERR_PG_TRANSIENT && PQstatus(source->conn) == CONNECTION_OK) {
+        /* From 15 on the server opens the tables for this: somebody has one of them locked. */
+        log_warn("text_transfer", LOG_STR("source", source->context.source->name), LOG_ERR(err));
+        return RC_OK;
+    }
+    TRY(rc);
     const char *text_type = text_only_type(source, types, n);
     source->binary = text_type == NULL;
     tell(source, text_type);

@@ -250,3 +250,23 @@ def test_odd_names_are_quoted(clusters, road_on):
     capture.start().wait_ready()
     road.sql("""insert into "od""d schéma"."a ""table\"\"\" values (3, 'after a restart')""")
     wait.until(lambda: n_committed(capture) == 1, 20, capture.tail)
+
+
+def test_a_lock_on_a_table_is_said_by_a_start_and_waited_for_later(direct):
+    """From 15 on the server opens a publication's tables when it is asked for them."""
+    capture = direct.capture().wait_ready()
+    insert_and_await(direct, 2)
+    with direct.servers.postgres(direct.database) as holder:
+        holder.execute("lock table public.accounts in access exclusive mode")
+        direct.end_walsender()
+        wait.until(lambda: "PG_TRANSIENT" in failures(capture), 30, capture.tail)
+        assert "lock timeout" in capture.log_events("session_failed")[-1]["error"]
+    insert_and_await(direct, 3)
+    assert capture.stop() == 0
+    with direct.servers.postgres(direct.database) as holder:
+        holder.execute("lock table public.accounts in access exclusive mode")
+        failure = direct.fails("capture", "core")
+        assert failure.exit_code != 0 and failure.code == "PG_TRANSIENT" and "lock timeout" in failure.message
+    capture.start().wait_ready()
+    insert_and_await(direct, 4)
+    assert n_events(direct) == 4

@@ -132,7 +132,8 @@ def check_messages(road, writers):
     texts = [value["message"]["content"].decode() for _, _, (_, value) in found]
     plain = {text: lsn for writer in writers for text, lsn in writer.plain.items()}
     wanted = [*plain, *(text for writer in writers for text in writer.inside)]
-    assert sorted(set(wanted) - set(texts)) == [], "messages that are missing"
+    missing = sorted(set(wanted) - set(texts))
+    assert not missing, f"missing: {[(text, hex(plain[text]) if text in plain else 'transactional') for text in missing]}"
     assert sorted(texts) == sorted(wanted)
     positions = [position for position, _, _ in found]
     assert positions == sorted(set(positions))

@@ -611,6 +611,7 @@ def test_whatever_the_registry_answers_the_capture_waits_and_goes_on(road, reade
     assert worker.log_events("session_failed") == []
 
 
+@pytest.mark.messages
 def test_the_first_logical_message_waits_for_the_registry_too(road, reader, registry, registered):
     """What was committed before it goes first; both of its schemas are asked for again in the same session."""
     worker = registered

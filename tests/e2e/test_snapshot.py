@@ -184,6 +184,7 @@ def test_windows_that_the_stream_has_passed_are_counted_and_said(road):
     assert_replays(road, "public.rows")
 
 
+@pytest.mark.chunks
 @pytest.mark.parametrize("rewrite", ["vacuum full public.rows", "cluster public.rows using rows_pkey", "truncate public.rows"])
 def test_a_table_that_is_rewritten_between_windows_is_copied_whole(road, rewrite):
     fill(road, "public.rows")
@@ -257,6 +258,7 @@ def test_a_table_that_joins_the_running_publication_is_copied(road):
     assert assert_replays(road, "public.second").count("r") == 500
 
 
+@pytest.mark.chunks
 def test_a_row_filter_and_a_column_list_hold_for_chunks_and_for_the_stream(road):
     """Both came with PostgreSQL 15; before it everything travels."""
     filters = road.pg.info.server_version >= 150000

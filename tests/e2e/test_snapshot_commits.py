@@ -91,6 +91,7 @@ def n_moved_to_the_front(road):
     return road.sql(query).fetchone()[0]
 
 
+@pytest.mark.chunks
 def test_a_hanging_commit_in_the_middle_of_the_copy_arrives_whole(road, hanging):
     """Partial updates, changes of keys and deletes; rows move from blocks that are not copied to the room in the first
     ones, which are. The capture is killed while it waits for the values that did not travel."""
@@ -129,7 +130,7 @@ def test_a_hanging_commit_in_the_middle_of_the_copy_arrives_whole(road, hanging)
     ends_whole(road, worker)
 
 
-@pytest.mark.parametrize("window", ["later", pytest.param("first", marks=pytest.mark.long)])
+@pytest.mark.parametrize("window", [pytest.param("later", marks=pytest.mark.chunks), "first"])
 def test_a_commit_that_hangs_while_a_window_opens_is_not_lost(road, hanging, window):
     """It begins and commits after the server has counted who is to be waited for, and before the window's point: the
     exported snapshot sees it, nobody else does."""

@@ -119,6 +119,7 @@ def write_request(road, request):
     assert producer.flush(30) == 0
 
 
+@pytest.mark.chunks
 def test_a_copy_is_shown_and_cancelled(road):
     fill(road, "public.rows")
     road.table("public.more", "id int primary key")
