@@ -421,9 +421,14 @@ static enum rc window_before(struct pg_spool *spool, uint64_t end, size_t bytes,
     return window_at(spool, end - wanted, wanted, err);
 }
 
-/* The message that ends at `end`: where it starts, of which subtransaction and type it is. */
-static enum rc message_before(struct pg_spool *spool, uint64_t end, uint64_t *ret_start, uint32_t *ret_xid,
-                              uint8_t *ret_type, struct err *err)
+struct spooled_head {
+    uint64_t start, lsn;
+    uint32_t xid; /* of its subtransaction; 0: not known, or of none */
+    uint8_t type;
+};
+
+/* Of the message that ends at `end`. */
+static enum rc head_before(struct pg_spool *spool, uint64_t end, struct spooled_head *ret_head, struct err *err)
 {
     TRY(window_before(spool, end, TAIL_BYTES, err));
     struct reader tail = reader_of(window_from(spool, end - TAIL_BYTES));
@@ -433,31 +438,37 @@ static enum rc message_before(struct pg_spool *spool, uint64_t end, uint64_t *re
     TRY(window_at(spool, end - bytes, HEAD_BYTES + 1, err));
     struct reader head = reader_of(window_from(spool, end - bytes));
     reader_u32(&head);
-    reader_u64(&head);
-    *ret_xid = reader_u32(&head);
-    *ret_type = reader_u8(&head);
-    *ret_start = end - bytes;
+    ret_head->lsn = reader_u64(&head);
+    ret_head->xid = reader_u32(&head);
+    ret_head->type = reader_u8(&head);
+    ret_head->start = end - bytes;
     return RC_OK;
 }
 
+/* A logical message comes without its subtransaction, and its LSN is the end of its record, which the row behind it has
+ * as LSN, too. The server sorts by LSN what the subtransactions of a transaction did: such a row may come before the
+ * message that was written before it. */
 enum rc pg_spool_cut(struct pg_spool *spool, struct pg_spool_txn *txn, uint32_t subxid, struct err *err)
 {
     TRY(pg_spool_flush(spool, err));
     pg_spool_rewind(spool, txn);
-    uint64_t end = txn->written, at = end;
+    uint64_t end = txn->written, at = end, cut_lsn = 0, message_lsn = UINT64_MAX;
     bool unclear = false;
     while (at > 0) {
-        uint32_t xid = 0;
-        uint8_t type = 0;
-        TRY(message_before(spool, at, &at, &xid, &type, err));
-        if (xid == 0) { /* goes when something before it goes */
-            unclear = unclear || type == PGOUTPUT_MESSAGE;
+        struct spooled_head head = {0};
+        TRY(head_before(spool, at, &head, err));
+        at = head.start;
+        if (head.type == PGOUTPUT_MESSAGE)
+            message_lsn = head.lsn; /* of the first one so far: they come in the order of their LSNs */
+        if (head.xid == 0) {        /* goes when something before it goes */
+            unclear = unclear || head.type == PGOUTPUT_MESSAGE;
             continue;
         }
-        if (xid_precedes(xid, subxid))
+        if (xid_precedes(head.xid, subxid))
             break;
         end = at;
-        unclear = false;
+        cut_lsn = head.lsn;
+        unclear = message_lsn <= cut_lsn;
     }
     if (unclear)
         return err_set(err, ERR_PG_MESSAGE_UNCLEAR,

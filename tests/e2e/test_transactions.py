@@ -471,6 +471,29 @@ def test_a_commit_right_behind_a_plain_message_is_not_taken_for_it(clusters, roa
     assert commits & set(lsns), "no commit record directly behind a message: nothing was tested"
 
 
+@pytest.mark.parametrize("major", ["14", "17"])
+def test_a_message_right_before_a_savepoint_that_is_rolled_back_is_kept(clusters, road_on, major):
+    """It ends where the first row of the savepoint begins: the server sorts by that, and may send the row first."""
+    road = road_on(clusters(major, **WORK_MEM))
+    road.table("public.rows", ROWS)
+    road.configure()
+    capture = road.capture().wait_ready()
+    wanted = []
+    for number in range(30):
+        first, text = 10_000 * number, f"kept {number}"
+        rows = "insert into public.rows select g, 0, repeat('x', 200) from generate_series"
+        road.sql(
+            f"begin; {rows}({first}, {first + number}) g;"
+            f" savepoint a; select pg_logical_emit_message(true, 'outbox', '{text}'); savepoint b; {rows}({first + 1000}, {first + 2000}) g;"
+            f" select pg_logical_emit_message(true, 'outbox', 'not {text}'); rollback to savepoint b; commit"
+        )
+        wanted.append(text)
+    road.fence()
+    wait.until(lambda: len(events(road, "public.fence")) == road.n_fences, 60, lambda: capture.tail())
+    assert [value["message"]["content"].decode() for _, _, (_, value) in read_messages(road)] == wanted
+    assert len(events(road, "public.rows")) == sum(number + 1 for number in range(30))
+
+
 def test_messages_that_nobody_wants_only_move_the_slot(clusters, road_on):
     road = road_on(clusters("16", **WORK_MEM))
     road.table("public.rows", ROWS)

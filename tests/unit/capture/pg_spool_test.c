@@ -83,6 +83,57 @@ static void aborted_subtransactions_leave_nothing(void **state)
     }
 }
 
+static const struct {
+    const char *behaviour;
+    struct {
+        uint32_t xid;
+        uint64_t lsn;
+        char type;
+    } appended[6];
+    uint32_t aborted;
+    bool is_clear;
+    size_t n_left;
+} message_cuts[] = {
+    {"of what is rolled back", {{10, 100, 'I'}, {11, 200, 'I'}, {0, 300, 'M'}}, 11, true, 1},
+    {"before it, after a row that stays", {{10, 100, 'I'}, {0, 200, 'M'}, {11, 300, 'I'}}, 11, false, 0},
+    {"before a row that stays", {{0, 100, 'M'}, {10, 200, 'I'}, {11, 300, 'I'}}, 11, true, 2},
+    {"written before the first row and sent after it: where it ends the row begins",
+     {{10, 100, 'I'}, {11, 300, 'I'}, {0, 300, 'M'}, {11, 400, 'I'}},
+     11,
+     false,
+     0},
+    {"the same with another one of what is rolled back",
+     {{10, 100, 'I'}, {11, 300, 'I'}, {0, 300, 'M'}, {11, 400, 'I'}, {0, 500, 'M'}},
+     11,
+     false,
+     0},
+    {"written before a later row of what is rolled back",
+     {{10, 100, 'I'}, {11, 300, 'I'}, {11, 400, 'I'}, {0, 400, 'M'}},
+     11,
+     true,
+     1},
+};
+
+static void a_logical_message_is_never_taken_along_by_mistake(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(message_cuts); i++) {
+        struct pg_spool *spool = pg_spool_new("/tmp", LARGE);
+        struct pg_spool_txn *txn = pg_spool_add(spool, 10);
+        for (size_t k = 0; k < ARRAY_LEN(message_cuts[i].appended) && message_cuts[i].appended[k].type != 0; k++)
+            ASSERT_OK(pg_spool_append(spool, txn, message_cuts[i].appended[k].xid, message_cuts[i].appended[k].lsn,
+                                      (uint8_t)message_cuts[i].appended[k].type, slice_of_str("x"), &err),
+                      &err);
+        enum rc rc = pg_spool_cut(spool, txn, message_cuts[i].aborted, &err);
+        CHECK_EQ(message_cuts[i].is_clear, rc == RC_OK, message_cuts[i].behaviour);
+        if (rc != RC_OK)
+            CHECK_EQ(ERR_PG_MESSAGE_UNCLEAR, err.code, message_cuts[i].behaviour);
+        else
+            CHECK_EQ(message_cuts[i].n_left, (strlen(content(spool, txn)) + 1) / 3, message_cuts[i].behaviour);
+        pg_spool_free(spool);
+    }
+}
+
 /* Deterministic, different for each message; up to three blocks long. */
 static size_t long_message(uint32_t n, uint8_t *out)
 {
@@ -261,6 +312,7 @@ int main(void)
         cmocka_unit_test(aborted_subtransactions_leave_nothing),
         cmocka_unit_test(interleaved_transactions_come_back_whole),
         cmocka_unit_test(a_cut_through_many_blocks_gives_them_back),
+        cmocka_unit_test(a_logical_message_is_never_taken_along_by_mistake),
         cmocka_unit_test(the_budget_is_kept),
         cmocka_unit_test(blocks_are_used_again),
         cmocka_unit_test(the_file_has_no_name),
