@@ -33,6 +33,7 @@ def grow_old(cluster):
     owner = cluster.data / "PG_VERSION"
     subprocess.run(["chown", f"--reference={owner}", segment], check=True)
     words = [*postgres.as_database_user(), PG_RESETWAL, "-x", str(next_xid), "-o", str(FIRST_OID), "-D", cluster.data]
+    words += ["-u", str(next_xid - 1000)]  # the oldest one: else the server takes what it would soon write for long over
     subprocess.run(words, check=True, capture_output=True, cwd=cluster.data)
     cluster.start()
 
@@ -52,7 +53,7 @@ def test_object_ids_are_large_and_transaction_ids_begin_again(clusters, road_on)
     road.sql("insert into public.moods values (1, 'sad')")
     (oid,) = road.sql("select 'public.mood'::regtype::oid::bigint").fetchone()
     assert oid >= FIRST_OID and xid(road) < LAST_XID
-    worker = capture_tiny(road)
+    worker = capture_tiny(road).wait_ready()
     rows = RowsWriter(road, "public.rows")
     with road.servers.postgres(road.database) as slow:
         slow.execute("insert into public.moods select g, 'ok' from generate_series(10, 2009) g")
